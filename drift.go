@@ -1,0 +1,60 @@
+package taffrail
+
+import "time"
+
+// A Status says how a resource stands to what was recorded of it.
+type Status string
+
+// The statuses. That code waits to be applied is no status: see [Finding.Pending].
+const (
+	InSync     Status = "in_sync"
+	Modified   Status = "modified"
+	Deleted    Status = "deleted"   // recorded, read, and not there
+	Unmanaged  Status = "unmanaged" // there, and declared by no known stack
+	NotChecked Status = "not_checked"
+)
+
+// IsDrift says whether the status is a drift.
+func (s Status) IsDrift() bool { return s == Modified || s == Deleted || s == Unmanaged }
+
+// A Class says how a change is taken.
+type Class string
+
+// The classes of change. Only a drifted one makes a resource [Modified].
+const (
+	ClassDrift      Class = "drift"
+	ClassVolatile   Class = "volatile"
+	ClassSuppressed Class = "suppressed"
+)
+
+// A Change is one attribute that is not as it was recorded. An element that a set lost or gained is a change of its own, at a path
+// that ends with the element; After or Before is then null.
+type Change struct {
+	Path   Path   `json:"path"`
+	Before Value  `json:"before"` // as recorded
+	After  Value  `json:"after"`  // as it is
+	Class  Class  `json:"class"`
+	Why    string `json:"why,omitempty"` // why it is not drift, if it is not
+}
+
+// A Finding is what the comparison of one observation came to.
+type Finding struct {
+	Resource   Resource  `json:"resource"`
+	Status     Status    `json:"status"`
+	Pending    bool      `json:"pending"`       // the code wants something that is not applied yet
+	ObservedAt time.Time `json:"observed_at"`   // UTC
+	Changes    []Change  `json:"changes"`       // sorted by path
+	Gap        *Gap      `json:"gap,omitempty"` // only if not_checked
+}
+
+// A DriftID names one drift from its first sighting to its end: "drift-" and 16 hexadecimal digits.
+type DriftID string
+
+// A Drift is a resource out of sync, over time.
+type Drift struct {
+	ID      DriftID   `json:"id"`
+	Since   time.Time `json:"since"` // when it was first seen, UTC
+	Entry   int64     `json:"entry"` // index of the log entry that holds its present form
+	New     bool      `json:"new"`   // first seen by this scan
+	Finding Finding   `json:"finding"`
+}

@@ -1,0 +1,225 @@
+package taffrail
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// An EntryType names what a log entry is about.
+type EntryType string
+
+// The types of entry.
+const (
+	EntryLogStarted   EntryType = "log.started"
+	EntryScanStarted  EntryType = "scan.started"
+	EntryScanFinished EntryType = "scan.finished"
+	EntryDriftFound   EntryType = "drift.found"
+	EntryDriftChanged EntryType = "drift.changed"
+	EntryDriftEnded   EntryType = "drift.ended"
+)
+
+// An Outcome says how what an entry is about went.
+type Outcome string
+
+// The outcomes.
+const (
+	OutcomeStarted    Outcome = "started"
+	OutcomeOK         Outcome = "ok"
+	OutcomeIncomplete Outcome = "incomplete" // done, with gaps
+	OutcomeFailed     Outcome = "failed"
+	OutcomeObserved   Outcome = "observed" // something of the outside world, seen
+)
+
+// An Entry is one leaf of the log. Its fields stand in clear and its body depends on the type; large or erasable payloads
+// stand beside the log as blobs, which the body names by digest.
+type Entry struct {
+	Version  int       // of the type's fields
+	Type     EntryType //
+	Time     time.Time // wall clock, UTC, never before that of an earlier entry
+	Counter  int64     // grows with each entry, whatever the clock does
+	Nonce    string    // 128 random bits in hexadecimal, so that no leaf's hash can be guessed
+	Scope    StackID   // the stack it is about; empty for the log itself
+	Actor    string    // who wrote it: a program and its version, never a person in clear
+	Resource Address   // the resource it is about, if one
+	Outcome  Outcome   //
+	Request  string    // joins the entries of one request, such as one scan
+	Intent   *int64    // index of the intent that this is the outcome of
+	Body     EntryBody //
+}
+
+// An EntryBody holds the fields of one type of entry.
+type EntryBody interface {
+	// Kind is the type of the entry and the version of the fields.
+	Kind() (EntryType, int)
+}
+
+// A BlobRef names a payload beside the log.
+type BlobRef struct {
+	SHA256 string `json:"sha256"` // hexadecimal
+	Size   int64  `json:"size"`   // bytes
+}
+
+// LogStarted is the first entry of every log.
+type LogStarted struct {
+	Origin string `json:"origin"` // the log's name in its checkpoints
+	Key    string `json:"key"`    // verifier key, as golang.org/x/mod/sumdb/note writes it
+	Prior  string `json:"prior"`  // the log that this one goes on from; empty: not linked to an earlier one
+}
+
+// ScanStarted says that a stack is about to be read.
+type ScanStarted struct {
+	Stack     StackInfo `json:"stack"`
+	Selection Selection `json:"selection"`
+}
+
+// ScanFinished says what a scan read and found, whole or cut short.
+type ScanFinished struct {
+	Started   int64          `json:"started"` // index of the ScanStarted
+	Stack     StackInfo      `json:"stack"`   // at the end of the scan
+	Statuses  map[Status]int `json:"statuses"`
+	Drifts    map[string]int `json:"drifts"`          // "open", "found", "changed", "ended"
+	Coverage  Coverage       `json:"coverage"`        // counts; the gaps are in the blob
+	Gaps      *BlobRef       `json:"gaps,omitempty"`  // a [Sealed] list of Gap
+	Millis    int64          `json:"duration_ms"`     //
+	Error     string         `json:"error,omitempty"` // why it ended early
+	ErrorKind Kind           `json:"error_kind,omitempty"`
+	Reasons   map[Reason]int `json:"reasons,omitempty"` // of what was not checked
+}
+
+// DriftFound says that a resource is out of sync that was not, or was not known to be.
+type DriftFound struct{ DriftSeen }
+
+// DriftChanged says that a resource is still out of sync, and in another way.
+type DriftChanged struct{ DriftSeen }
+
+// DriftSeen is what is known of a drift when it is found or has changed.
+type DriftSeen struct {
+	Drift   DriftID      `json:"drift"`
+	Type    ResourceType `json:"type"`
+	ID      ResourceID   `json:"id,omitempty"`
+	Status  Status       `json:"status"`
+	Pending bool         `json:"pending"`
+	Changes int          `json:"changes"` // how many attributes drifted
+	Finding BlobRef      `json:"finding"` // a [Sealed] Finding
+}
+
+// DriftEnded says that a drift is over.
+type DriftEnded struct {
+	Drift DriftID   `json:"drift"`
+	Why   EndReason `json:"why"`
+}
+
+// An EndReason says how a drift came to its end.
+type EndReason string
+
+// The ways in which drifts end.
+const (
+	EndInSync   EndReason = "in_sync"      // live and recorded agree again, whichever of them moved
+	EndReleased EndReason = "not_recorded" // the stack no longer records the resource
+	EndIgnored  EndReason = "ignored"      // it is not compared any more
+)
+
+// Kind implements [EntryBody].
+func (LogStarted) Kind() (EntryType, int) { return EntryLogStarted, 1 }
+
+// Kind implements [EntryBody].
+func (ScanStarted) Kind() (EntryType, int) { return EntryScanStarted, 1 }
+
+// Kind implements [EntryBody].
+func (ScanFinished) Kind() (EntryType, int) { return EntryScanFinished, 1 }
+
+// Kind implements [EntryBody].
+func (DriftFound) Kind() (EntryType, int) { return EntryDriftFound, 1 }
+
+// Kind implements [EntryBody].
+func (DriftChanged) Kind() (EntryType, int) { return EntryDriftChanged, 1 }
+
+// Kind implements [EntryBody].
+func (DriftEnded) Kind() (EntryType, int) { return EntryDriftEnded, 1 }
+
+// bodies reads each known body.
+var bodies = []func([]byte) (EntryBody, error){
+	decodeBody[LogStarted], decodeBody[ScanStarted], decodeBody[ScanFinished],
+	decodeBody[DriftFound], decodeBody[DriftChanged], decodeBody[DriftEnded],
+}
+
+func decodeBody[B EntryBody](raw []byte) (EntryBody, error) {
+	var b B
+	err := json.Unmarshal(raw, &b)
+	return b, err
+}
+
+// entryForm is an entry as JSON.
+type entryForm struct {
+	Version  int             `json:"v"`
+	Type     EntryType       `json:"type"`
+	Time     string          `json:"time"`
+	Counter  int64           `json:"counter"`
+	Nonce    string          `json:"nonce"`
+	Scope    StackID         `json:"scope"`
+	Actor    string          `json:"actor"`
+	Resource Address         `json:"resource,omitempty"`
+	Outcome  Outcome         `json:"outcome"`
+	Request  string          `json:"request,omitempty"`
+	Intent   *int64          `json:"intent,omitempty"`
+	Body     json.RawMessage `json:"body"`
+}
+
+// MarshalJSON writes the entry. The log makes the bytes canonical; see audit.Canonical.
+func (e Entry) MarshalJSON() ([]byte, error) {
+	body, err := json.Marshal(e.Body)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(entryForm{
+		Version: e.Version, Type: e.Type, Time: e.Time.UTC().Format(time.RFC3339Nano), Counter: e.Counter, Nonce: e.Nonce,
+		Scope: e.Scope, Actor: e.Actor, Resource: e.Resource, Outcome: e.Outcome, Request: e.Request, Intent: e.Intent,
+		Body: body,
+	})
+}
+
+// ParseEntry reads the bytes of a leaf. A type or version that this program does not know is an error of
+// [KindInvalid]: it was written by a newer one.
+func ParseEntry(leaf []byte) (Entry, error) {
+	var f entryForm
+	if err := json.Unmarshal(leaf, &f); err != nil {
+		return Entry{}, &Error{Op: "read entry", Kind: KindCorrupt, Err: err}
+	}
+	at, err := time.Parse(time.RFC3339Nano, f.Time)
+	if err != nil {
+		return Entry{}, &Error{Op: "read entry", Kind: KindCorrupt, Err: err}
+	}
+	body, err := parseBody(f)
+	if err != nil {
+		return Entry{}, err
+	}
+	return Entry{
+		Version: f.Version, Type: f.Type, Time: at, Counter: f.Counter, Nonce: f.Nonce, Scope: f.Scope, Actor: f.Actor,
+		Resource: f.Resource, Outcome: f.Outcome, Request: f.Request, Intent: f.Intent, Body: body,
+	}, nil
+}
+
+func parseBody(f entryForm) (EntryBody, error) {
+	for _, decode := range bodies {
+		body, err := decode(f.Body)
+		if kind, version := body.Kind(); kind != f.Type || version != f.Version {
+			continue
+		}
+		if err != nil {
+			return nil, &Error{Op: "read entry", Kind: KindCorrupt, Err: fmt.Errorf("body of %s: %w", f.Type, err)}
+		}
+		return body, nil
+	}
+	return nil, &Error{
+		Op: "read entry", Kind: KindInvalid, Err: fmt.Errorf("type %q version %d is not known", f.Type, f.Version),
+		Hint: "a newer taffrail wrote this log; use that one",
+	}
+}
+
+// A Sealed payload is what a blob holds: the content behind 128 random bits, so that the digest in the log does not let
+// anyone guess a short content.
+type Sealed[T any] struct {
+	Nonce   string `json:"nonce"`
+	Content T      `json:"content"`
+}
