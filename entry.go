@@ -34,18 +34,16 @@ const (
 // An Entry is one leaf of the log. Its fields stand in clear and its body depends on the type; large or erasable payloads
 // stand beside the log as blobs, which the body names by digest.
 type Entry struct {
-	Version  int       // of the type's fields
-	Type     EntryType //
 	Time     time.Time // wall clock, UTC, never before that of an earlier entry
 	Counter  int64     // grows with each entry, whatever the clock does
 	Nonce    string    // 128 random bits in hexadecimal, so that no leaf's hash can be guessed
 	Scope    StackID   // the stack it is about; empty for the log itself
 	Actor    string    // who wrote it: a program and its version, never a person in clear
 	Resource Address   // the resource it is about, if one
-	Outcome  Outcome   //
+	Outcome  Outcome   // how it went
 	Request  string    // joins the entries of one request, such as one scan
 	Intent   *int64    // index of the intent that this is the outcome of
-	Body     EntryBody //
+	Body     EntryBody // says the type and the version
 }
 
 // An EntryBody holds the fields of one type of entry.
@@ -80,7 +78,7 @@ type ScanFinished struct {
 	Statuses  map[Status]int `json:"statuses"`
 	Drifts    map[string]int `json:"drifts"`          // "open", "found", "changed", "ended"
 	Coverage  Coverage       `json:"coverage"`        // counts; the gaps are in the blob
-	Gaps      *BlobRef       `json:"gaps,omitempty"`  // a [Sealed] list of Gap
+	Gaps      *BlobRef       `json:"gaps,omitempty"`  // a [Salted] list of Gap
 	Millis    int64          `json:"duration_ms"`     //
 	Error     string         `json:"error,omitempty"` // why it ended early
 	ErrorKind Kind           `json:"error_kind,omitempty"`
@@ -101,7 +99,7 @@ type DriftSeen struct {
 	Status  Status       `json:"status"`
 	Pending bool         `json:"pending"`
 	Changes int          `json:"changes"` // how many attributes drifted
-	Finding BlobRef      `json:"finding"` // a [Sealed] Finding
+	Finding BlobRef      `json:"finding"` // a [Salted] Finding
 }
 
 // DriftEnded says that a drift is over.
@@ -138,10 +136,24 @@ func (DriftChanged) Kind() (EntryType, int) { return EntryDriftChanged, 1 }
 // Kind implements [EntryBody].
 func (DriftEnded) Kind() (EntryType, int) { return EntryDriftEnded, 1 }
 
-// bodies reads each known body.
-var bodies = []func([]byte) (EntryBody, error){
-	decodeBody[LogStarted], decodeBody[ScanStarted], decodeBody[ScanFinished],
-	decodeBody[DriftFound], decodeBody[DriftChanged], decodeBody[DriftEnded],
+// bodies decodes the body of each known type and version.
+var bodies = map[bodyKind]func([]byte) (EntryBody, error){
+	kindOf(LogStarted{}):   decodeBody[LogStarted],
+	kindOf(ScanStarted{}):  decodeBody[ScanStarted],
+	kindOf(ScanFinished{}): decodeBody[ScanFinished],
+	kindOf(DriftFound{}):   decodeBody[DriftFound],
+	kindOf(DriftChanged{}): decodeBody[DriftChanged],
+	kindOf(DriftEnded{}):   decodeBody[DriftEnded],
+}
+
+type bodyKind struct {
+	entryType EntryType
+	version   int
+}
+
+func kindOf(b EntryBody) bodyKind {
+	entryType, version := b.Kind()
+	return bodyKind{entryType, version}
 }
 
 func decodeBody[B EntryBody](raw []byte) (EntryBody, error) {
@@ -152,7 +164,7 @@ func decodeBody[B EntryBody](raw []byte) (EntryBody, error) {
 
 // entryForm is an entry as JSON.
 type entryForm struct {
-	Version  int             `json:"v"`
+	Version  int             `json:"v"` // of the type's fields
 	Type     EntryType       `json:"type"`
 	Time     string          `json:"time"`
 	Counter  int64           `json:"counter"`
@@ -172,8 +184,9 @@ func (e Entry) MarshalJSON() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	kind := kindOf(e.Body)
 	return json.Marshal(entryForm{
-		Version: e.Version, Type: e.Type, Time: e.Time.UTC().Format(time.RFC3339Nano), Counter: e.Counter, Nonce: e.Nonce,
+		Version: kind.version, Type: kind.entryType, Time: e.Time.UTC().Format(time.RFC3339Nano), Counter: e.Counter, Nonce: e.Nonce,
 		Scope: e.Scope, Actor: e.Actor, Resource: e.Resource, Outcome: e.Outcome, Request: e.Request, Intent: e.Intent,
 		Body: body,
 	})
@@ -195,31 +208,29 @@ func ParseEntry(leaf []byte) (Entry, error) {
 		return Entry{}, err
 	}
 	return Entry{
-		Version: f.Version, Type: f.Type, Time: at, Counter: f.Counter, Nonce: f.Nonce, Scope: f.Scope, Actor: f.Actor,
+		Time: at, Counter: f.Counter, Nonce: f.Nonce, Scope: f.Scope, Actor: f.Actor,
 		Resource: f.Resource, Outcome: f.Outcome, Request: f.Request, Intent: f.Intent, Body: body,
 	}, nil
 }
 
 func parseBody(f entryForm) (EntryBody, error) {
-	for _, decode := range bodies {
-		body, err := decode(f.Body)
-		if kind, version := body.Kind(); kind != f.Type || version != f.Version {
-			continue
+	decode, ok := bodies[bodyKind{f.Type, f.Version}]
+	if !ok {
+		return nil, &Error{
+			Op: "read entry", Kind: KindInvalid, Err: fmt.Errorf("type %q version %d is not known", f.Type, f.Version),
+			Hint: "a newer taffrail wrote this log; use that one",
 		}
-		if err != nil {
-			return nil, &Error{Op: "read entry", Kind: KindCorrupt, Err: fmt.Errorf("body of %s: %w", f.Type, err)}
-		}
-		return body, nil
 	}
-	return nil, &Error{
-		Op: "read entry", Kind: KindInvalid, Err: fmt.Errorf("type %q version %d is not known", f.Type, f.Version),
-		Hint: "a newer taffrail wrote this log; use that one",
+	body, err := decode(f.Body)
+	if err != nil {
+		return nil, &Error{Op: "read entry", Kind: KindCorrupt, Err: fmt.Errorf("body of %s: %w", f.Type, err)}
 	}
+	return body, nil
 }
 
-// A Sealed payload is what a blob holds: the content behind 128 random bits, so that the digest in the log does not let
+// A Salted payload is what a blob holds: the content behind 128 random bits, so that the digest in the log does not let
 // anyone guess a short content.
-type Sealed[T any] struct {
+type Salted[T any] struct {
 	Nonce   string `json:"nonce"`
 	Content T      `json:"content"`
 }

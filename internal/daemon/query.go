@@ -1,0 +1,128 @@
+package daemon
+
+import (
+	"context"
+	"time"
+
+	"github.com/taffrail-dev/taffrail"
+	"github.com/taffrail-dev/taffrail/audit"
+)
+
+// Queries is everything that a person or a program can ask of Taffrail. A [Daemon] answers them in this process; a client that
+// asks a server over HTTP answers them elsewhere.
+type Queries interface {
+	// Scan reads one stack live, compares it with what is recorded, and writes what it saw into the log before it returns.
+	// When ctx ends, the report holds what was read until then, its outcome is incomplete and the error is nil. An error means
+	// that no finding was logged.
+	Scan(ctx context.Context, r ScanRequest, progress func(ScanProgress)) (ScanReport, error)
+
+	// InitLog begins a log. An origin of "" makes one up. It is a conflict if there is a log already.
+	InitLog(ctx context.Context, origin string) (LogInfo, error)
+
+	// Entries calls f for each entry of a half-open range in order, with its payloads. A negative from counts from the end; a
+	// negative to is the end.
+	Entries(ctx context.Context, from, to int64, f func(LogEntry) error) error
+
+	// VerifyLog hashes the whole log again and compares it with its checkpoints, the guard and the index. What is wrong with the
+	// log is in the report, not in the error. It works where everything else refuses to.
+	VerifyLog(ctx context.Context, progress func(done, total int64)) (LogReport, error)
+
+	// RebuildIndex builds every table but the log's anew from the log, and says what that changed.
+	RebuildIndex(ctx context.Context) (IndexReport, error)
+}
+
+// A ScanRequest names what to scan, and how.
+type ScanRequest struct {
+	System    string             // the source: "terraform"
+	Settings  []byte             // YAML, for the source's Config
+	Selection taffrail.Selection // the zero Selection is everything
+}
+
+// ScanProgress is told while a scan runs, after each resource.
+type ScanProgress struct {
+	Stack   taffrail.StackInfo
+	Done    int // resources observed, whatever came of it
+	Drifted int
+	Gaps    int
+}
+
+// ScanSchema names the form of a [ScanReport] as JSON. It grows by fields; a change of meaning gets another number.
+const ScanSchema = "taffrail.dev/scan/v1"
+
+// A ScanReport is what a scan saw. Every list is sorted by address and never nil.
+type ScanReport struct {
+	Schema     string                  `json:"schema"` // [ScanSchema]
+	Scan       string                  `json:"scan"`   // the request that its log entries share
+	Stack      taffrail.StackInfo      `json:"stack"`
+	StartedAt  time.Time               `json:"started_at"`
+	FinishedAt time.Time               `json:"finished_at"`
+	Outcome    taffrail.Outcome        `json:"outcome"` // ok or incomplete
+	Coverage   taffrail.Coverage       `json:"coverage"`
+	Statuses   map[taffrail.Status]int `json:"statuses"` // how many resources have which; every status is there
+	Drifts     []taffrail.Drift        `json:"drifts"`   // out of sync now
+	Ended      []EndedDrift            `json:"ended"`    // drifts that this scan saw the end of
+	Noise      []taffrail.Finding      `json:"noise"`    // in sync, with differences that are volatile or suppressed
+	Log        LogPosition             `json:"log"`
+}
+
+// An EndedDrift is a drift that is over.
+type EndedDrift struct {
+	ID      taffrail.DriftID   `json:"id"`
+	Address taffrail.Address   `json:"address"`
+	Why     taffrail.EndReason `json:"why"`
+}
+
+// A Level says how far an entry of the log has come.
+type Level string
+
+// The levels that this program reaches so far.
+const (
+	LevelSequenced Level = "sequenced" // its index is durable
+	LevelSigned    Level = "signed"    // a checkpoint covers it
+)
+
+// A LogPosition says where in the log a request's entries stand.
+type LogPosition struct {
+	Origin  string `json:"origin"`
+	Started bool   `json:"started"` // this request began the log: it is not linked to an earlier one
+	Key     string `json:"key"`     // verifier key: what an auditor keeps
+	First   int64  `json:"first"`   // index of the first entry of the request
+	Last    int64  `json:"last"`
+	Level   Level  `json:"level"`
+	Size    int64  `json:"size"` // of the newest checkpoint
+	Root    string `json:"root"` // base64, of the newest checkpoint
+}
+
+// LogInfo says which log this is.
+type LogInfo struct {
+	Origin string `json:"origin"`
+	Key    string `json:"key"`
+	Data   string `json:"data"`  // the folder that holds the log
+	Guard  string `json:"guard"` // the file that remembers how far it had come
+	Keys   string `json:"keys"`  // the folder that holds the keys
+}
+
+// A LogEntry is one entry with its bytes and what it points to.
+type LogEntry struct {
+	Index    int64             `json:"index"`
+	LeafHash string            `json:"leaf_hash"` // base64
+	Leaf     []byte            `json:"-"`         // the exact bytes
+	Entry    taffrail.Entry    `json:"entry"`
+	Blobs    map[string][]byte `json:"-"` // payloads that the body names, by SHA-256; an erased one is missing
+}
+
+// A LogReport is what verifying a log came to.
+type LogReport struct {
+	Log     LogInfo      `json:"log"`
+	Audit   audit.Report `json:"audit"`
+	Blobs   []string     `json:"blobs"` // what is wrong with payloads, a line each
+	Index   []string     `json:"index"` // what differs between the index and the log, a line each
+	Verdict string       `json:"verdict"` // "verified" or "failed"
+}
+
+// An IndexReport is what rebuilding the index came to.
+type IndexReport struct {
+	Entries int64    `json:"entries"` // that were read
+	Rows    int64    `json:"rows"`    // that the index has now
+	Changed []string `json:"changed"` // what was different before, a line each; empty is as it should be
+}
