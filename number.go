@@ -59,13 +59,17 @@ func parseDecimal(text string) (decimalNumber, error) {
 		}
 		e, err := strconv.Atoi(rest[1:])
 		if err != nil || e > maxExponent || e < -maxExponent {
-			return d, fmt.Errorf("exponent is not a number within %d", maxExponent)
+			return d, fmt.Errorf("exponent is not within %d", maxExponent)
 		}
 		d.exponent = e
 	}
 	d.digits = whole + fraction
 	d.exponent -= len(fraction)
-	return d.trimmed(), nil
+	d = d.trimmed()
+	if leading := d.point() - 1; leading > maxExponent || leading < -maxExponent {
+		return d, fmt.Errorf("exponent is not within %d", maxExponent)
+	}
+	return d, nil
 }
 
 func leadingDigits(s string) (digits, rest string) {
@@ -88,6 +92,9 @@ func (d decimalNumber) trimmed() decimalNumber {
 	return d
 }
 
+// point is how many digits stand before the decimal point.
+func (d decimalNumber) point() int { return len(d.digits) + d.exponent }
+
 // String writes the canonical form: plain for what people write plainly, else with one digit before the point and an
 // exponent. The form depends on the value alone.
 func (d decimalNumber) String() string {
@@ -95,7 +102,7 @@ func (d decimalNumber) String() string {
 	if d.negative {
 		sign = "-"
 	}
-	point := len(d.digits) + d.exponent // digits before the decimal point
+	point := d.point()
 	switch {
 	case d.digits == "0":
 		return "0"
