@@ -1,0 +1,171 @@
+package cloud
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/taffrail-dev/taffrail/examples/harbor/api"
+)
+
+func (c *Cloud) listObjects(w http.ResponseWriter, r *http.Request, _ effects) error {
+	kind, person := r.PathValue("type"), operator(r)
+	on := func(o *object) effects {
+		if person {
+			return nil
+		}
+		return c.faults.on(o.Type, o.ID, o.Name())
+	}
+	found := c.store.list(kind, func(o *object) time.Duration { return on(o)[api.Lag].Delay })
+	out := api.Objects{Objects: []api.Object{}}
+	for _, o := range found {
+		if !on(o).has(api.Gone) {
+			out.Objects = append(out.Objects, o.view(c.tick, c.now()))
+		}
+	}
+	answer(w, http.StatusOK, out)
+	return nil
+}
+
+func (c *Cloud) getObject(w http.ResponseWriter, r *http.Request, e effects) error {
+	kind, id := r.PathValue("type"), r.PathValue("id")
+	o := c.store.getBefore(kind, id, e[api.Lag].Delay)
+	if o == nil || e.has(api.Gone) {
+		return notFound(kind, id)
+	}
+	c.answerObject(w, http.StatusOK, o)
+	return nil
+}
+
+func (c *Cloud) createObject(w http.ResponseWriter, r *http.Request, _ effects) error {
+	attributes, err := readWrite(w, r)
+	if err != nil {
+		return err
+	}
+	if name, _ := attributes["name"].(string); name == "" {
+		return invalid(`attribute "name" is required and must be a string that is not empty`)
+	}
+	o, err := c.store.create(r.PathValue("type"), attributes)
+	if err != nil {
+		return err
+	}
+	c.answerObject(w, http.StatusCreated, o)
+	return nil
+}
+
+func (c *Cloud) replaceObject(w http.ResponseWriter, r *http.Request, _ effects) error {
+	return c.writeObject(w, r, func(before *object) *object {
+		after := before.clone()
+		after.Attributes = map[string]any{}
+		return after
+	})
+}
+
+func (c *Cloud) patchObject(w http.ResponseWriter, r *http.Request, _ effects) error {
+	return c.writeObject(w, r, (*object).clone)
+}
+
+// writeObject puts the body's attributes into what base makes of the object.
+func (c *Cloud) writeObject(w http.ResponseWriter, r *http.Request, base func(*object) *object) error {
+	kind, id := r.PathValue("type"), r.PathValue("id")
+	attributes, err := readWrite(w, r)
+	if err != nil {
+		return err
+	}
+	o, err := c.store.change(kind, id, func(before *object) (*object, error) {
+		if err := precondition(r, before, kind, id); err != nil {
+			return nil, err
+		}
+		after := base(before)
+		after.write(attributes)
+		if after.Name() == "" {
+			return nil, invalid(`attribute "name" is required and must be a string that is not empty`)
+		}
+		return after, nil
+	})
+	if err != nil {
+		return err
+	}
+	c.answerObject(w, http.StatusOK, o)
+	return nil
+}
+
+func (c *Cloud) deleteObject(w http.ResponseWriter, r *http.Request, _ effects) error {
+	kind, id := r.PathValue("type"), r.PathValue("id")
+	_, err := c.store.change(kind, id, func(before *object) (*object, error) {
+		return nil, precondition(r, before, kind, id)
+	})
+	if err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+func (c *Cloud) answerObject(w http.ResponseWriter, status int, o *object) {
+	w.Header().Set("ETag", `"`+o.ETag+`"`)
+	answer(w, status, o.view(c.tick, c.now()))
+}
+
+// readWrite reads the attributes of a write and refuses those that nobody may set.
+func readWrite(w http.ResponseWriter, r *http.Request) (map[string]any, error) {
+	var body api.Write
+	if err := api.Decode(http.MaxBytesReader(w, r.Body, maxBody), &body); err != nil {
+		return nil, invalid(err.Error())
+	}
+	if body.Attributes == nil {
+		return nil, invalid(`the body must be {"attributes": {...}}`)
+	}
+	if reason := kinds[r.PathValue("type")].check(body.Attributes); reason != "" {
+		return nil, invalid(reason)
+	}
+	return body.Attributes, nil
+}
+
+// precondition refuses a write to what is not there, or is not what the writer
+// has seen (If-Match).
+func precondition(r *http.Request, before *object, kind, id string) error {
+	if before == nil {
+		return notFound(kind, id)
+	}
+	want := r.Header.Get("If-Match")
+	if want == "" || want == "*" || want == `"`+before.ETag+`"` {
+		return nil
+	}
+	return &refusal{status: http.StatusPreconditionFailed, detail: api.ErrorDetail{Code: "Changed",
+		Message: "the object is no longer as the writer has seen it; read it again"}}
+}
+
+func notFound(kind, id string) error {
+	return &refusal{status: http.StatusNotFound, detail: api.ErrorDetail{Code: "NotFound", Message: "there is no " + kind + " " + id}}
+}
+
+func invalid(message string) error {
+	return &refusal{status: http.StatusBadRequest, detail: api.ErrorDetail{Code: "Invalid", Message: message}}
+}
+
+func (c *Cloud) listFaults(w http.ResponseWriter, _ *http.Request) {
+	answer(w, http.StatusOK, api.Faults{Faults: append([]api.TargetedFault{}, c.faults.all()...)})
+}
+
+func (c *Cloud) setFault(w http.ResponseWriter, r *http.Request) {
+	var fault api.TargetedFault
+	if err := api.Decode(http.MaxBytesReader(w, r.Body, maxBody), &fault); err != nil {
+		refuse(w, http.StatusBadRequest, api.ErrorDetail{Code: "Invalid", Message: err.Error()})
+		return
+	}
+	reason := checkTarget(fault.Target)
+	if fault.Fault.Effect == "" {
+		reason = "the fault is missing"
+	}
+	if reason != "" {
+		refuse(w, http.StatusBadRequest, api.ErrorDetail{Code: "Invalid", Message: reason})
+		return
+	}
+	c.faults.set(fault)
+	answer(w, http.StatusOK, fault)
+}
+
+func (c *Cloud) clearFaults(w http.ResponseWriter, r *http.Request) {
+	c.faults.clear(api.Target(r.URL.Query().Get("target")))
+	w.WriteHeader(http.StatusNoContent)
+}

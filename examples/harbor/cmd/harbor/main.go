@@ -1,0 +1,76 @@
+// Command harbor runs a practice cloud, and changes what is in it by hand, the
+// way a person at a console would. Faults that are on for programs do not
+// concern it, unless it is told --as-program.
+//
+// Exit status: 0 done, 1 not done.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/taffrail-dev/taffrail/examples/harbor/client"
+)
+
+const (
+	envURL   = "HARBOR_URL"
+	envToken = "HARBOR_TOKEN"
+)
+
+func main() {
+	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer cancel()
+	if err := newCommand().ExecuteContext(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "harbor:", err)
+		os.Exit(1)
+	}
+}
+
+// remote is how a subcommand reaches the cloud.
+type remote struct {
+	url       string
+	token     string
+	asProgram bool
+}
+
+func newCommand() *cobra.Command {
+	r := &remote{}
+	root := &cobra.Command{
+		Use:           "harbor",
+		Short:         "A practice cloud for demonstrations and tests",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	flags := root.PersistentFlags()
+	flags.StringVar(&r.url, "url", os.Getenv(envURL), "address of the cloud (else "+envURL+")")
+	flags.StringVar(&r.token, "token", "", "bearer token (else "+envToken+")")
+	flags.BoolVar(&r.asProgram, "as-program", false, "be subject to faults, as the provider is")
+	root.AddCommand(serveCommand(r), listCommand(r), getCommand(r), createCommand(r), setCommand(r), unsetCommand(r), deleteCommand(r), faultCommand(r))
+	return root
+}
+
+// secret returns the token of the flag, or of the environment.
+func (r *remote) secret() string {
+	if r.token != "" {
+		return r.token
+	}
+	return os.Getenv(envToken)
+}
+
+func (r *remote) client() (*client.Client, error) {
+	if r.url == "" {
+		return nil, errors.New("the address of the cloud is missing: give --url or set " + envURL + " (harbor serve prints it)")
+	}
+	o := client.Options{Token: r.secret(), Operator: !r.asProgram}
+	if !r.asProgram {
+		o.Timeout = 30 * time.Second
+	}
+	return client.New(r.url, o)
+}
