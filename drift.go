@@ -25,6 +25,9 @@ const (
 	ClassDrift      Class = "drift"
 	ClassVolatile   Class = "volatile"
 	ClassSuppressed Class = "suppressed"
+	// ClassUnverifiable is a difference that proves nothing: a value that is never given back, that is not known, or that
+	// was sealed with another key.
+	ClassUnverifiable Class = "unverifiable"
 )
 
 // A Change is one attribute that is not as it was recorded. An element that a set lost or gained is a change of its own, at a path
