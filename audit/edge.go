@@ -1,0 +1,43 @@
+package audit
+
+import (
+	"math/bits"
+
+	"golang.org/x/mod/sumdb/tlog"
+)
+
+// An edge is all that is needed of a tree to let it grow: the roots of the complete subtrees into which it falls,
+// largest first, one for each bit of the size.
+type edge struct {
+	size  int64
+	roots []tlog.Hash
+}
+
+// readEdge reads the edge of the tree of the first size entries, as it is stored.
+func readEdge(size int64, r tlog.HashReader) (edge, error) {
+	var ids []int64
+	for rest, at := uint64(size), int64(0); rest != 0; {
+		level := bits.Len64(rest) - 1
+		ids = append(ids, tlog.StoredHashIndex(level, at>>level))
+		rest &^= 1 << level
+		at += 1 << level
+	}
+	roots, err := readHashes(r, ids)
+	return edge{size, roots}, err
+}
+
+// root folds the edge into the tree's root (RFC 6962, section 2.1).
+func (e edge) root() tlog.Hash {
+	if len(e.roots) == 0 {
+		return EmptyRoot()
+	}
+	last := len(e.roots) - 1
+	h := e.roots[last]
+	for i := last - 1; i >= 0; i-- {
+		h = tlog.NodeHash(e.roots[i], h)
+	}
+	return h
+}
+
+// completed says how many hashes are stored with the entry of an index: its own, and one for each subtree it completes.
+func completed(index int64) int { return 1 + bits.TrailingZeros64(uint64(index+1)) }

@@ -1,0 +1,171 @@
+package audit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"golang.org/x/mod/sumdb/tlog"
+)
+
+// A Log is one log, open for signing. Several may be open over one storage, in one process or in several. All methods
+// may be called at the same time.
+type Log struct {
+	storage Storage
+	signer  Signer
+	turn    chan struct{} // holds one token while a round runs
+
+	mu   sync.Mutex
+	next *round // has not looked at the log yet, so that whoever comes now is covered by it
+}
+
+// A round is one signature, for all who asked for one before it looked at the log.
+type round struct {
+	done chan struct{}
+	cp   Checkpoint
+	err  error
+	left bool // whoever led it gave up for reasons of its own; the others try again
+}
+
+func newLog(s Storage, signer Signer) *Log {
+	return &Log{storage: s, signer: signer, turn: make(chan struct{}, 1)}
+}
+
+// Begin starts a log where neither a log nor guard state exists, and opens it. A log of one entry or more, or guard state
+// of one, is [ErrExists] or a [*CorruptError].
+//
+// The guard's state comes first: an empty log by this name. If we stop after that, the next [Open] finds a guard that
+// knows no entry and storage that holds none, and goes on: nothing can have been lost. A guard that knows entries where
+// the storage holds none is a log that was lost, and that is refused.
+func Begin(ctx context.Context, s Storage, signer Signer) (*Log, error) {
+	head, err := loadHead(ctx, s, signer)
+	switch {
+	case err == nil && head.Size > 0:
+		return nil, fmt.Errorf("begin log: %w, with %d entries signed", ErrExists, head.Size)
+	case err != nil && !errors.Is(err, ErrNoLog):
+		return nil, fmt.Errorf("begin log: %w", err)
+	case err != nil:
+		_, err := signer.Sign(ctx, Head{}, tlog.Tree{Hash: EmptyRoot()}, nil)
+		if err != nil && !errors.Is(err, ErrConflict) { // with a conflict, another process has just begun it
+			return nil, fmt.Errorf("begin log: %w", err)
+		}
+	}
+	return Open(ctx, s, signer)
+}
+
+// Open opens a log that was begun. It compares what is stored with the guard in O(log n), and refuses, with a
+// [*CorruptError], a log that is shorter than the guard knows, or other, or whose guard state is gone. Then it signs what
+// a crash has left unsigned, and stores the checkpoint if that is missing. With neither log nor guard state it is
+// [ErrNoLog].
+//
+// It does not look at every entry: that is [Log.Verify].
+func Open(ctx context.Context, s Storage, signer Signer) (*Log, error) {
+	l := newLog(s, signer)
+	if _, err := l.Sign(ctx); err != nil {
+		return nil, fmt.Errorf("open log: %w", err)
+	}
+	return l, nil
+}
+
+// Sign gives a signed and stored checkpoint that covers every entry which was committed before the call. Callers who
+// come while another's signature is being made share the next one. It compares, hashes and refuses as [Open] does.
+func (l *Log) Sign(ctx context.Context) (Checkpoint, error) {
+	for {
+		r, lead := l.join()
+		if lead {
+			l.lead(ctx, r)
+			return r.cp, r.err
+		}
+		select {
+		case <-r.done:
+			if !r.left {
+				return r.cp, r.err
+			}
+		case <-ctx.Done():
+			return Checkpoint{}, ctx.Err()
+		}
+	}
+}
+
+func (l *Log) join() (r *round, lead bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.next == nil {
+		l.next = &round{done: make(chan struct{})}
+		lead = true
+	}
+	return l.next, lead
+}
+
+// lead runs a round when the one before is over, and closes it to newcomers just before it looks at the log.
+func (l *Log) lead(ctx context.Context, r *round) {
+	defer close(r.done)
+	defer func() { r.left = r.err != nil && ctx.Err() != nil }()
+	select {
+	case l.turn <- struct{}{}:
+		defer func() { <-l.turn }()
+	case <-ctx.Done():
+		r.err = ctx.Err()
+	}
+	l.mu.Lock()
+	l.next = nil
+	l.mu.Unlock()
+	if r.err == nil {
+		r.cp, r.err = l.extend(ctx)
+	}
+}
+
+// extend signs what is committed and stores the checkpoint. By the time it is called the entries are durable: if we
+// stop anywhere here, they are neither lost nor acknowledged as signed.
+func (l *Log) extend(ctx context.Context) (Checkpoint, error) {
+	var lost Head
+	for {
+		sv, err := takeSurvey(ctx, l.storage, l.signer)
+		if err != nil {
+			return Checkpoint{}, err
+		}
+		if cp := sv.latest; cp != nil && cp.Size == sv.tree.N && cp.Root == sv.tree.Hash {
+			return *cp, nil
+		}
+		cp, err := l.sign(ctx, sv)
+		if errors.Is(err, ErrConflict) && sv.head != lost {
+			lost = sv.head // another process has signed since; go on from there
+			continue
+		}
+		if err != nil {
+			return Checkpoint{}, err
+		}
+		return cp, l.store(ctx, cp)
+	}
+}
+
+func (l *Log) sign(ctx context.Context, sv survey) (Checkpoint, error) {
+	msg, err := l.signer.Sign(ctx, sv.head, sv.tree, sv.proof)
+	if err != nil {
+		return Checkpoint{}, err
+	}
+	cp, err := OpenCheckpoint(msg, l.signer.Verifier())
+	if err != nil {
+		return Checkpoint{}, err
+	}
+	if cp.Size != sv.tree.N || cp.Root != sv.tree.Hash {
+		return Checkpoint{}, fmt.Errorf("the signer was asked for size %d and signed %d, or another root", sv.tree.N, cp.Size)
+	}
+	return cp, nil
+}
+
+// store is the last step. If we stop before it is done the guard covers the entries and the checkpoint is missing: the
+// next round or start signs the same size and root again, and stores it.
+func (l *Log) store(ctx context.Context, cp Checkpoint) error {
+	err := l.storage.Write(ctx, func(w Writer) error { return w.PutCheckpoint(cp.Size, cp.Note) })
+	if err != nil {
+		return fmt.Errorf("store checkpoint of size %d: %w", cp.Size, err)
+	}
+	return nil
+}
+
+// Verify is the function [Verify] for this log.
+func (l *Log) Verify(ctx context.Context, progress func(done, total int64)) (Report, error) {
+	return Verify(ctx, l.storage, l.signer, progress)
+}

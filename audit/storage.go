@@ -1,0 +1,54 @@
+package audit
+
+import (
+	"context"
+
+	"golang.org/x/mod/sumdb/tlog"
+)
+
+// A Reader is a consistent snapshot of one log: whatever is written meanwhile, its answers fit together.
+type Reader interface {
+	// ReadHashes gives the stored hashes with the indexes of [tlog.StoredHashIndex], in the order asked for. A hash that
+	// is not stored is an error that wraps [ErrMissing].
+	tlog.HashReader
+
+	// Size is the number of entries, which is the index of the next one: the highest stored index plus one.
+	Size() (int64, error)
+
+	// Entries calls f with the entries from ≤ index < to, in order. Body is valid during the call only. An entry that is
+	// not stored is an error that wraps [ErrMissing], after f was called for those before it. An error of f ends the
+	// reading and is returned as it is.
+	Entries(from, to int64, f func(index int64, body []byte) error) error
+
+	// Checkpoint gives the stored note of the largest size, nil if there is none.
+	Checkpoint() ([]byte, error)
+
+	// Checkpoints calls f with every stored note, by increasing size. An error of f ends the reading and is returned as
+	// it is.
+	Checkpoints(f func(size int64, note []byte) error) error
+}
+
+// A Writer is a [Reader] inside a write transaction. It reads what it has written.
+type Writer interface {
+	Reader
+
+	// PutEntry stores an entry at the index that [Reader.Size] gave. Storing at an index that is taken is an error.
+	PutEntry(index int64, body []byte) error
+
+	// PutHashes stores hashes with the indexes first, first+1, and so on. Storing at an index that is taken is an error.
+	PutHashes(first int64, hashes []tlog.Hash) error
+
+	// PutCheckpoint stores a note that signs the tree of so many entries, in place of one of the same size.
+	PutCheckpoint(size int64, note []byte) error
+}
+
+// Storage is what a log asks of its database. The package audittest has the contract as a test.
+type Storage interface {
+	// View runs f on a snapshot that holds committed, durable transactions only. It returns f's error as it is.
+	View(ctx context.Context, f func(Reader) error) error
+
+	// Write runs f in a transaction, one at a time across all processes. If f fails nothing of it is stored, and f's error
+	// is returned as it is; otherwise everything of it is durable when Write returns nil. If Write returns an error of
+	// its own, it is not known which of the two holds.
+	Write(ctx context.Context, f func(Writer) error) error
+}

@@ -1,0 +1,179 @@
+package audit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"golang.org/x/mod/sumdb/note"
+	"golang.org/x/mod/sumdb/tlog"
+)
+
+// A survey is what one snapshot holds, found to be in keeping with the guard.
+type survey struct {
+	head   Head           // what the guard holds
+	tree   tlog.Tree      // of all that is committed
+	proof  tlog.TreeProof // that tree contains what head covers
+	latest *Checkpoint    // the newest that is stored; nil if none
+}
+
+// loadHead asks the guard, and where it holds nothing, whether there is a log: [ErrNoLog] if not.
+func loadHead(ctx context.Context, s Storage, signer Signer) (Head, error) {
+	head, err := signer.Head(ctx)
+	if !errors.Is(err, ErrNoHead) {
+		return head, err
+	}
+	vacant := s.View(ctx, vacant)
+	if vacant == nil {
+		return Head{}, ErrNoLog
+	}
+	// Another process may have begun the log between our two looks.
+	if head, again := signer.Head(ctx); !errors.Is(again, ErrNoHead) {
+		return head, again
+	}
+	return Head{}, vacant
+}
+
+// vacant fails if there is anything of a log in a snapshot.
+func vacant(r Reader) error {
+	size, err := r.Size()
+	if err != nil {
+		return err
+	}
+	cp, err := r.Checkpoint()
+	if err != nil {
+		return err
+	}
+	if size > 0 || cp != nil {
+		return corrupt(hintGuard, "there is a log of %d entries, and the guard state is missing", size).at(0, size)
+	}
+	return nil
+}
+
+// takeSurvey looks at the guard first and at a snapshot then, so that what the guard knows must be in the snapshot.
+func takeSurvey(ctx context.Context, s Storage, signer Signer) (survey, error) {
+	var sv survey
+	head, err := loadHead(ctx, s, signer)
+	if err != nil {
+		return sv, err
+	}
+	err = s.View(ctx, func(r Reader) error {
+		size, err := r.Size()
+		if err != nil {
+			return err
+		}
+		// Other processes sign meanwhile. What they signed before the snapshot was taken, the guard knows by now.
+		newest, err := signer.Head(ctx)
+		if err != nil {
+			return err
+		}
+		sv, err = surveyor{r, signer.Verifier(), head, newest}.survey(ctx, size)
+		return err
+	})
+	return sv, err
+}
+
+type surveyor struct {
+	r        Reader
+	verifier note.Verifier
+	head     Head // the guard's state before the snapshot was taken
+	newest   Head // and after
+}
+
+// survey is the check at each start and before each signature. It takes O(log n) for what was signed, and hashes every
+// entry that was not.
+func (s surveyor) survey(ctx context.Context, size int64) (survey, error) {
+	sv := survey{head: s.head}
+	if size < s.head.Size {
+		return sv, cutError(s.head, size)
+	}
+	signed, err := s.signedEdge()
+	if err != nil {
+		return sv, missingHash(err, s.head.Size)
+	}
+	if sv.latest, err = s.latest(); err != nil {
+		return sv, missingHash(err, s.head.Size)
+	}
+	w := walker{r: s.r, edge: signed, found: func(c *CorruptError) error { return c }}
+	if err := w.walk(ctx, size, nil); err != nil {
+		return sv, err
+	}
+	sv.tree = tlog.Tree{N: size, Hash: w.edge.root()}
+	if s.head.Size > 0 {
+		sv.proof, err = tlog.ProveTree(size, s.head.Size, s.r)
+	}
+	return sv, missingHash(err, size)
+}
+
+func cutError(head Head, size int64) *CorruptError {
+	return corrupt(hintRestored, "the guard knows a log of %d entries, this one has %d", head.Size, size).at(size, head.Size)
+}
+
+// signedEdge reads the right edge of what the guard covers, and finds the guard's root above it and above the bytes of
+// its last entry.
+func (s surveyor) signedEdge() (edge, error) {
+	n := s.head.Size
+	e, err := readEdge(n, s.r)
+	if err != nil {
+		return e, err
+	}
+	if e.root() != s.head.Root {
+		return e, corrupt(hintEdited, "the tree of %d entries has another root than the one that was signed", n).at(0, n)
+	}
+	if n == 0 {
+		return e, nil
+	}
+	proof, err := tlog.ProveRecord(n, n-1, s.r)
+	if err != nil {
+		return e, err
+	}
+	return e, eachEntry(s.r, n-1, n, func(index int64, body []byte) error {
+		if body == nil {
+			return corrupt(hintEdited, "entry %d is missing", index).at(index, n)
+		}
+		if err := tlog.CheckRecord(proof, n, s.head.Root, index, tlog.RecordHash(body)); err != nil {
+			return corrupt(hintEdited, "entry %d: its bytes are not those that were signed", index).at(index, n).because(err)
+		}
+		return nil
+	})
+}
+
+// latest opens the newest stored checkpoint, which nobody but us signs and which the guard must know.
+func (s surveyor) latest() (*Checkpoint, error) {
+	msg, err := s.r.Checkpoint()
+	if err != nil || msg == nil {
+		return nil, err
+	}
+	cp, err := OpenCheckpoint(msg, s.verifier)
+	if err != nil {
+		return nil, corrupt(hintOther, "the newest stored checkpoint is not one that this log signed").because(err)
+	}
+	if cp.Size > s.newest.Size {
+		return nil, aheadError(cp.Size, s.newest)
+	}
+	if cp.Size > s.head.Size {
+		return &cp, nil // signed by another process since; the next look will know
+	}
+	root, err := tlog.TreeHash(cp.Size, s.r)
+	if err != nil {
+		return nil, err
+	}
+	if root != cp.Root {
+		return nil, corrupt(hintEdited, "an entry in [0, %d) was changed: the checkpoint of size %d has another root",
+			cp.Size, cp.Size).at(0, cp.Size)
+	}
+	return &cp, nil
+}
+
+func aheadError(size int64, head Head) *CorruptError {
+	return corrupt(hintGuard, "the guard state was set back: it knows %d entries, a checkpoint signs %d", head.Size, size)
+}
+
+// missingHash gives a reader's answer that a hash is not there its name.
+func missingHash(err error, size int64) error {
+	var c *CorruptError
+	if err == nil || errors.As(err, &c) || !errors.Is(err, ErrMissing) {
+		return err
+	}
+	return corrupt(hintEdited, "a stored hash is missing").at(0, size).because(fmt.Errorf("tree of %d entries: %w", size, err))
+}
