@@ -1,0 +1,367 @@
+package store_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/taffrail-dev/taffrail"
+	"github.com/taffrail-dev/taffrail/audit"
+	"github.com/taffrail-dev/taffrail/internal/store"
+)
+
+func open(t *testing.T, folder string, mode store.Mode) *store.Store {
+	t.Helper()
+	s, err := store.Open(t.Context(), folder, mode)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+func entry(body taffrail.EntryBody) taffrail.Entry {
+	return taffrail.Entry{
+		Time: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), Nonce: "n", Scope: "terraform/l/default", Actor: "taffrail/test",
+		Resource: "a.b", Outcome: taffrail.OutcomeObserved, Request: "scan-1", Body: body,
+	}
+}
+
+// life is a log in which everything happens once.
+func life() []taffrail.EntryBody {
+	seen := taffrail.DriftSeen{Drift: "drift-1", Status: taffrail.Modified, Finding: taffrail.BlobRef{SHA256: "aa", Size: 1}}
+	changed, other := seen, seen
+	changed.Finding.SHA256, other.Drift = "bb", "drift-2"
+	stack := taffrail.StackInfo{ID: "terraform/l/default", System: "terraform", Name: ".", Serial: 3}
+	return []taffrail.EntryBody{
+		taffrail.LogStarted{Origin: "o"},
+		taffrail.ScanStarted{Stack: stack},
+		taffrail.DriftFound{DriftSeen: seen},
+		taffrail.DriftChanged{DriftSeen: changed},
+		taffrail.DriftEnded{Drift: "drift-1", Why: taffrail.EndInSync},
+		taffrail.DriftFound{DriftSeen: other},
+		taffrail.ScanFinished{Started: 1, Stack: stack, Coverage: taffrail.Coverage{Total: 4, Checked: 3, Incomplete: 1}},
+	}
+}
+
+func live(t *testing.T, s *store.Store) {
+	t.Helper()
+	for _, body := range life() {
+		if err := s.Update(t.Context(), func(tx *store.Tx) error { _, err := tx.Append(entry(body)); return err }); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func size(t *testing.T, s *store.Store) (n int64) {
+	t.Helper()
+	if err := s.Read(t.Context(), func(tx *store.Tx) (err error) { n, err = tx.Size(); return err }); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func TestOpenNeverMakesUpADatabase(t *testing.T) {
+	for _, mode := range []store.Mode{store.ReadOnly, store.Write} {
+		folder := t.TempDir()
+		_, err := store.Open(t.Context(), folder, mode)
+		if taffrail.KindOf(err) != taffrail.KindNotFound {
+			t.Errorf("mode %d: %v", mode, err)
+		}
+		if left, _ := os.ReadDir(folder); len(left) != 0 {
+			t.Errorf("mode %d left %v", mode, left)
+		}
+	}
+}
+
+func TestOpenRefuses(t *testing.T) {
+	garbage := t.TempDir()
+	if err := os.WriteFile(filepath.Join(garbage, store.FileName), []byte(strings.Repeat("no database ", 1000)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	newer := t.TempDir()
+	open(t, newer, store.Create)
+	tamper(t, newer, "INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, 1)")
+	foreign := t.TempDir()
+	if err := os.Mkdir(filepath.Join(foreign, store.FileName), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct {
+		folder string
+		kind   taffrail.Kind
+		want   string
+	}{
+		{garbage, taffrail.KindCorrupt, store.FileName},
+		{newer, taffrail.KindInvalid, "version 9999"},
+		{foreign, taffrail.KindInternal, "is not a file"},
+	} {
+		for _, mode := range []store.Mode{store.ReadOnly, store.Write} {
+			_, err := store.Open(t.Context(), tc.folder, mode)
+			if taffrail.KindOf(err) != tc.kind || !strings.Contains(fmt.Sprint(err), tc.want) {
+				t.Errorf("mode %d: %v of kind %s", mode, err, taffrail.KindOf(err))
+			}
+		}
+	}
+}
+
+func TestFolderIsPrivate(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "a", "b")
+	open(t, folder, store.Create)
+	info, err := os.Stat(folder)
+	if err != nil || info.Mode().Perm() != 0o700 {
+		t.Errorf("%v %v", info.Mode(), err)
+	}
+}
+
+func TestUpdateIsAllOrNothing(t *testing.T) {
+	s := open(t, t.TempDir(), store.Create)
+	failed := errors.New("no")
+	err := s.Update(t.Context(), func(tx *store.Tx) error {
+		if _, err := tx.Append(entry(taffrail.LogStarted{})); err != nil {
+			return err
+		}
+		return failed
+	})
+	if err != failed {
+		t.Errorf("got %v", err)
+	}
+	if n := size(t, s); n != 0 {
+		t.Errorf("%d entries are left", n)
+	}
+}
+
+func TestManyUpdatesAtOnceShareCommitsAndFailAlone(t *testing.T) {
+	s := open(t, t.TempDir(), store.Create)
+	const writers = 200
+	failed := errors.New("no")
+	var wg sync.WaitGroup
+	errs := make([]error, writers)
+	for i := range writers {
+		wg.Go(func() {
+			errs[i] = s.Update(t.Context(), func(tx *store.Tx) error {
+				_, err := tx.Append(entry(taffrail.LogStarted{Origin: fmt.Sprint(i)}))
+				if i%10 == 0 {
+					return failed
+				}
+				return err
+			})
+		})
+	}
+	wg.Wait()
+	for i, err := range errs {
+		if (i%10 == 0) != errors.Is(err, failed) || i%10 != 0 && err != nil {
+			t.Errorf("update %d: %v", i, err)
+		}
+	}
+	if n := size(t, s); n != writers*9/10 {
+		t.Errorf("%d entries", n)
+	}
+}
+
+func TestUpdateThatWaitsCanBeCancelled(t *testing.T) {
+	s := open(t, t.TempDir(), store.Create)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := s.Update(ctx, func(*store.Tx) error { return nil }); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestTimeNeverGoesBack(t *testing.T) {
+	s := open(t, t.TempDir(), store.Create)
+	var got []string
+	for _, hour := range []int{5, 3, 7} {
+		e := entry(taffrail.LogStarted{})
+		e.Time = time.Date(2026, 1, 1, hour, 0, 0, 0, time.UTC)
+		if err := s.Update(t.Context(), func(tx *store.Tx) error { _, err := tx.Append(e); return err }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	err := s.Read(t.Context(), func(tx *store.Tx) error {
+		return tx.Entries(0, 3, func(i int64, leaf []byte) error {
+			e, err := taffrail.ParseEntry(leaf)
+			got = append(got, fmt.Sprint(e.Time.Hour(), " ", e.Counter))
+			return err
+		})
+	})
+	if diff := cmp.Diff([]string{"5 0", "5 1", "7 2"}, got); err != nil || diff != "" {
+		t.Error(err, diff)
+	}
+}
+
+func TestOpenDrifts(t *testing.T) {
+	s := open(t, t.TempDir(), store.Create)
+	live(t, s)
+	var got map[taffrail.Address]store.OpenDrift
+	if err := s.Read(t.Context(), func(tx *store.Tx) (err error) { got, err = tx.OpenDrifts("terraform/l/default"); return err }); err != nil {
+		t.Fatal(err)
+	}
+	want := map[taffrail.Address]store.OpenDrift{
+		"a.b": {ID: "drift-2", Address: "a.b", Since: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), Entry: 5, Finding: "aa"},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestOneOpenDriftForEachResource(t *testing.T) {
+	s := open(t, t.TempDir(), store.Create)
+	live(t, s)
+	again := taffrail.DriftFound{DriftSeen: taffrail.DriftSeen{Drift: "drift-3"}}
+	err := s.Update(t.Context(), func(tx *store.Tx) error { _, err := tx.Append(entry(again)); return err })
+	if err == nil || size(t, s) != int64(len(life())) {
+		t.Errorf("a second open drift of one resource was taken: %v", err)
+	}
+}
+
+// TestReplayIsIdentity is the invariant: delete the index tables, rebuild them from the log, nothing changes.
+func TestReplayIsIdentity(t *testing.T) {
+	folder := t.TempDir()
+	s := open(t, folder, store.Create)
+	live(t, s)
+	before := dump(t, folder)
+	if rows, changed := rebuild(t, s); rows != 7+1+1+2 || len(changed) != 0 {
+		t.Errorf("%d rows, %q", rows, changed)
+	}
+	tamper(t, folder, "DELETE FROM index_drift; DELETE FROM index_entry; DELETE FROM index_stack; DELETE FROM index_scan")
+	if _, changed := rebuild(t, s); len(changed) != 4 {
+		t.Errorf("an empty index went unnoticed: %q", changed)
+	}
+	if diff := cmp.Diff(before, dump(t, folder)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestCheckIndexTellsAndChangesNothing(t *testing.T) {
+	folder := t.TempDir()
+	live(t, open(t, folder, store.Create))
+	tamper(t, folder, "UPDATE index_drift SET ended_idx = 6 WHERE id = 'drift-2'")
+	before := dump(t, folder)
+	s := open(t, folder, store.ReadOnly)
+	var changed []string
+	if err := s.Read(t.Context(), func(tx *store.Tx) (err error) { changed, err = tx.CheckIndex(); return err }); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"index_drift: 1 rows that do not follow from the log", "index_drift: 1 rows of the log are missing or other"}
+	if diff := cmp.Diff(want, changed); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff(before, dump(t, folder)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestBlobs(t *testing.T) {
+	s := open(t, t.TempDir(), store.Create)
+	var ref taffrail.BlobRef
+	for range 2 {
+		if err := s.Update(t.Context(), func(tx *store.Tx) (err error) { ref, err = tx.PutBlob([]byte("payload")); return err }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	err := s.Read(t.Context(), func(tx *store.Tx) error {
+		data, err := tx.Blob(ref)
+		if err != nil {
+			return err
+		}
+		if store.CheckBlob(ref, data) != nil || store.CheckBlob(ref, data[1:]) == nil {
+			t.Error("a payload is not told from another")
+		}
+		if _, err := tx.Blob(taffrail.BlobRef{SHA256: "other"}); !errors.Is(err, audit.ErrMissing) {
+			t.Errorf("got %v", err)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestTwoProcessesOnOneFolder(t *testing.T) {
+	folder := t.TempDir()
+	stores := []*store.Store{open(t, folder, store.Create), open(t, folder, store.Create)}
+	var wg sync.WaitGroup
+	for i := range 50 {
+		wg.Go(func() {
+			err := stores[i%2].Update(t.Context(), func(tx *store.Tx) error { _, err := tx.Append(entry(taffrail.LogStarted{})); return err })
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if n := size(t, stores[0]); n != 50 {
+		t.Errorf("%d entries", n)
+	}
+}
+
+func rebuild(t *testing.T, s *store.Store) (rows int64, changed []string) {
+	t.Helper()
+	err := s.Update(t.Context(), func(tx *store.Tx) (err error) { rows, changed, err = tx.RebuildIndex(); return err })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rows, changed
+}
+
+func database(t *testing.T, folder string) *sql.DB {
+	t.Helper()
+	db, err := sql.Open("sqlite", filepath.Join(folder, store.FileName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	return db
+}
+
+// tamper changes the database behind the store's back.
+func tamper(t *testing.T, folder, statements string) {
+	t.Helper()
+	if _, err := database(t, folder).Exec(statements); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// dump gives every row of the index.
+func dump(t *testing.T, folder string) (lines []string) {
+	t.Helper()
+	db := database(t, folder)
+	for _, table := range []string{"index_drift", "index_entry", "index_scan", "index_stack"} {
+		rows, err := db.Query("SELECT * FROM " + table + " ORDER BY 1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer rows.Close()
+		columns, err := rows.Columns()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for rows.Next() {
+			values, pointers := make([]any, len(columns)), make([]any, len(columns))
+			for i := range values {
+				pointers[i] = &values[i]
+			}
+			if err := rows.Scan(pointers...); err != nil {
+				t.Fatal(err)
+			}
+			lines = append(lines, fmt.Sprint(table, values))
+		}
+		if err := rows.Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return lines
+}
