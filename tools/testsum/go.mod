@@ -1,0 +1,3 @@
+module github.com/taffrail-dev/taffrail/tools/testsum
+
+go 1.26.0
