@@ -23,8 +23,8 @@ type Reader interface {
 	// Checkpoint gives the stored note of the largest size, nil if there is none.
 	Checkpoint() ([]byte, error)
 
-	// Checkpoints calls f with every stored note, by increasing size. An error of f ends the reading and is returned as
-	// it is.
+	// Checkpoints calls f with every stored note, by increasing size. F may read hashes meanwhile. An error of f ends the
+	// reading and is returned as it is.
 	Checkpoints(f func(size int64, note []byte) error) error
 }
 

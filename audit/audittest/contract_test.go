@@ -1,0 +1,22 @@
+package audittest_test
+
+import (
+	"testing"
+
+	"github.com/taffrail-dev/taffrail/audit"
+	"github.com/taffrail-dev/taffrail/audit/audittest"
+)
+
+func TestMemory(t *testing.T) {
+	audittest.Storage(t, func(*testing.T) audit.Storage { return audittest.NewMemory() })
+}
+
+func TestFaultyMemory(t *testing.T) {
+	audittest.Storage(t, func(*testing.T) audit.Storage {
+		return audittest.FaultyStorage(audittest.NewMemory(), new(audittest.Faults))
+	})
+}
+
+func TestMemoryGuard(t *testing.T) {
+	audittest.Guard(t, func(*testing.T) audit.Guard { return audittest.NewMemoryGuard() })
+}
