@@ -50,6 +50,8 @@ type Entry struct {
 type EntryBody interface {
 	// Kind is the type of the entry and the version of the fields.
 	Kind() (EntryType, int)
+	// Payloads are the blobs that the fields name.
+	Payloads() []BlobRef
 }
 
 // A BlobRef names a payload beside the log.
@@ -135,6 +137,26 @@ func (DriftChanged) Kind() (EntryType, int) { return EntryDriftChanged, 1 }
 
 // Kind implements [EntryBody].
 func (DriftEnded) Kind() (EntryType, int) { return EntryDriftEnded, 1 }
+
+// Payloads implements [EntryBody].
+func (LogStarted) Payloads() []BlobRef { return nil }
+
+// Payloads implements [EntryBody].
+func (ScanStarted) Payloads() []BlobRef { return nil }
+
+// Payloads implements [EntryBody].
+func (DriftEnded) Payloads() []BlobRef { return nil }
+
+// Payloads implements [EntryBody].
+func (b ScanFinished) Payloads() []BlobRef {
+	if b.Gaps == nil {
+		return nil
+	}
+	return []BlobRef{*b.Gaps}
+}
+
+// Payloads implements [EntryBody] for what embeds it.
+func (b DriftSeen) Payloads() []BlobRef { return []BlobRef{b.Finding} }
 
 // bodies decodes the body of each known type and version.
 var bodies = map[bodyKind]func([]byte) (EntryBody, error){

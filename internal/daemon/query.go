@@ -12,11 +12,12 @@ import (
 // asks a server over HTTP answers them elsewhere.
 type Queries interface {
 	// Scan reads one stack live, compares it with what is recorded, and writes what it saw into the log before it returns.
-	// When ctx ends, the report holds what was read until then, its outcome is incomplete and the error is nil. An error means
-	// that no finding was logged.
+	// When ctx ends, the report holds what was read until then, its outcome is incomplete and the error is nil. With an error
+	// there is no report: nothing is shown that the log does not hold, signed. Where there is no log yet, the first scan begins one
+	// and says so in the report.
 	Scan(ctx context.Context, r ScanRequest, progress func(ScanProgress)) (ScanReport, error)
 
-	// InitLog begins a log. An origin of "" makes one up. It is a conflict if there is a log already.
+	// InitLog begins a log, and gives its name and keys. An origin of "" makes one up. It is a conflict if there is a log already.
 	InitLog(ctx context.Context, origin string) (LogInfo, error)
 
 	// Entries calls f for each entry of a half-open range in order, with its payloads. A negative from counts from the end; a
@@ -115,8 +116,8 @@ type LogEntry struct {
 type LogReport struct {
 	Log     LogInfo      `json:"log"`
 	Audit   audit.Report `json:"audit"`
-	Blobs   []string     `json:"blobs"` // what is wrong with payloads, a line each
-	Index   []string     `json:"index"` // what differs between the index and the log, a line each
+	Blobs   []string     `json:"blobs"`   // what is wrong with payloads, a line each
+	Index   []string     `json:"index"`   // what differs between the index and the log, a line each
 	Verdict string       `json:"verdict"` // "verified" or "failed"
 }
 

@@ -1,0 +1,205 @@
+package daemon
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/taffrail-dev/taffrail"
+	"github.com/taffrail-dev/taffrail/internal/store"
+)
+
+// entryContext is what an entry says of itself beside its body.
+type entryContext struct {
+	scope    taffrail.StackID
+	resource taffrail.Address
+	outcome  taffrail.Outcome
+	request  string
+}
+
+func (d *Daemon) entry(body taffrail.EntryBody, c entryContext) taffrail.Entry {
+	return taffrail.Entry{
+		Time: d.now(), Nonce: randomHex(16), Scope: c.scope, Actor: "taffrail/" + d.options.Version, Resource: c.resource,
+		Outcome: c.outcome, Request: c.request, Body: body,
+	}
+}
+
+// finish writes what the scan saw, in one transaction, has it signed, and gives the report.
+func (s *scan) finish(ctx context.Context) (ScanReport, error) {
+	l, err := s.daemon.current()
+	if err != nil {
+		return ScanReport{}, err
+	}
+	var r ScanReport
+	err = l.store.Update(ctx, func(tx *store.Tx) (err error) {
+		r, err = s.record(tx)
+		return err
+	})
+	if err != nil {
+		return ScanReport{}, err
+	}
+	// Everything is in the log now. If we stop here, the next start signs it.
+	checkpoint, err := l.log.Sign(ctx)
+	if err != nil {
+		return ScanReport{}, err
+	}
+	r.Log.Origin, r.Log.Key, r.Log.Started = l.origin, l.key, s.began
+	r.Log.Level, r.Log.Size, r.Log.Root = LevelSigned, checkpoint.Size, checkpoint.Root.String()
+	return r, nil
+}
+
+// record is one transaction: each drift that is new, other or over, and then the end of the scan.
+func (s *scan) record(tx *store.Tx) (ScanReport, error) {
+	r := s.report()
+	open, err := tx.OpenDrifts(s.stack.ID)
+	if err != nil {
+		return r, err
+	}
+	counts := map[string]int{"found": 0, "changed": 0}
+	if s.fatal == nil {
+		for _, f := range s.findings {
+			if !f.Status.IsDrift() {
+				continue
+			}
+			drift, did, err := s.recordDrift(tx, f, open)
+			if err != nil {
+				return r, err
+			}
+			if did != "" {
+				counts[did]++
+			}
+			r.Drifts = append(r.Drifts, drift)
+		}
+		if r.Ended, err = s.recordEnds(tx, open); err != nil {
+			return r, err
+		}
+	}
+	counts["open"], counts["ended"] = len(r.Drifts), len(r.Ended)
+	r.Log.First = s.first
+	r.Log.Last, err = s.recordFinish(tx, r, counts)
+	return r, err
+}
+
+// recordDrift writes a drift down if it is not known in this form already.
+func (s *scan) recordDrift(tx *store.Tx, f taffrail.Finding, open map[taffrail.Address]store.OpenDrift) (d taffrail.Drift, did string, err error) {
+	known, isOpen := open[f.Resource.Address]
+	if isOpen {
+		d = taffrail.Drift{ID: known.ID, Since: known.Since, Entry: known.Entry, Finding: f}
+		if same, err := sameDrift(tx, known, f); err != nil || same {
+			return d, "", err
+		}
+	} else {
+		d = taffrail.Drift{ID: taffrail.DriftID("drift-" + randomHex(8)), Since: s.daemon.now(), New: true, Finding: f}
+	}
+	payload, err := putPayload(tx, f)
+	if err != nil {
+		return d, "", err
+	}
+	seen := taffrail.DriftSeen{
+		Drift: d.ID, Type: f.Resource.Type, ID: f.Resource.ID, Status: f.Status, Pending: f.Pending, Changes: len(drifted(f)), Finding: payload,
+	}
+	var body taffrail.EntryBody = taffrail.DriftFound{DriftSeen: seen}
+	did = "found"
+	if isOpen {
+		body, did = taffrail.DriftChanged{DriftSeen: seen}, "changed"
+	}
+	d.Entry, err = tx.Append(s.entry(body, f.Resource.Address, taffrail.OutcomeObserved))
+	return d, did, err
+}
+
+// sameDrift says whether a drift is as the log has it. Volatile values do not count, nor when it was looked at.
+func sameDrift(tx *store.Tx, known store.OpenDrift, f taffrail.Finding) (bool, error) {
+	data, err := tx.Blob(taffrail.BlobRef{SHA256: known.Finding})
+	if err != nil {
+		return false, fmt.Errorf("drift %s: %w", known.ID, err)
+	}
+	var logged taffrail.Salted[taffrail.Finding]
+	if err := json.Unmarshal(data, &logged); err != nil {
+		return false, fmt.Errorf("drift %s: payload %s: %w", known.ID, known.Finding, err)
+	}
+	was := logged.Content
+	return was.Status == f.Status && was.Pending == f.Pending && slices.EqualFunc(drifted(was), drifted(f), func(a, b taffrail.Change) bool {
+		return a.Path.Equal(b.Path) && a.Before.Equal(b.Before) && a.After.Equal(b.After)
+	}), nil
+}
+
+func drifted(f taffrail.Finding) []taffrail.Change {
+	var changes []taffrail.Change
+	for _, c := range f.Changes {
+		if c.Class == taffrail.ClassDrift {
+			changes = append(changes, c)
+		}
+	}
+	return changes
+}
+
+// recordEnds writes the end of each open drift that is over. One that could not be looked at stays open.
+func (s *scan) recordEnds(tx *store.Tx, open map[taffrail.Address]store.OpenDrift) ([]EndedDrift, error) {
+	ended := []EndedDrift{}
+	for _, address := range slices.Sorted(maps.Keys(open)) {
+		why := s.end(address)
+		if why == "" {
+			continue
+		}
+		id := open[address].ID
+		if _, err := tx.Append(s.entry(taffrail.DriftEnded{Drift: id, Why: why}, address, taffrail.OutcomeObserved)); err != nil {
+			return nil, err
+		}
+		ended = append(ended, EndedDrift{ID: id, Address: address, Why: why})
+	}
+	return ended, nil
+}
+
+func (s *scan) recordFinish(tx *store.Tx, r ScanReport, counts map[string]int) (int64, error) {
+	body := taffrail.ScanFinished{
+		Started: s.first, Stack: s.stack, Statuses: r.Statuses, Drifts: counts, Coverage: r.Coverage,
+		Millis: r.FinishedAt.Sub(r.StartedAt).Milliseconds(), Reasons: map[taffrail.Reason]int{},
+	}
+	if s.fatal != nil {
+		body.Error, body.ErrorKind = s.fatal.Error(), taffrail.KindOf(s.fatal)
+	}
+	for _, g := range r.Coverage.Gaps {
+		body.Reasons[g.Reason]++
+	}
+	if len(r.Coverage.Gaps) > 0 {
+		gaps, err := putPayload(tx, r.Coverage.Gaps)
+		if err != nil {
+			return 0, err
+		}
+		body.Gaps = &gaps
+	}
+	body.Coverage.Gaps = nil
+	return tx.Append(s.entry(body, "", r.Outcome))
+}
+
+// putPayload stores a payload beside the log, salted.
+func putPayload[T any](tx *store.Tx, content T) (taffrail.BlobRef, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(taffrail.Salted[T]{Nonce: randomHex(16), Content: content}); err != nil {
+		return taffrail.BlobRef{}, fmt.Errorf("write payload: %w", err)
+	}
+	return tx.PutBlob(bytes.TrimSpace(b.Bytes()))
+}
+
+// report is what the scan saw, but for the drifts and the log.
+func (s *scan) report() ScanReport {
+	r := ScanReport{
+		Schema: ScanSchema, Scan: s.id, Stack: s.stack, StartedAt: s.startedAt, FinishedAt: s.daemon.now(), Outcome: s.outcome(),
+		Coverage: s.coverage, Statuses: map[taffrail.Status]int{},
+		Drifts: []taffrail.Drift{}, Ended: []EndedDrift{}, Noise: []taffrail.Finding{},
+	}
+	for _, status := range []taffrail.Status{taffrail.InSync, taffrail.Modified, taffrail.Deleted, taffrail.Unmanaged, taffrail.NotChecked} {
+		r.Statuses[status] = s.statuses[status]
+	}
+	for _, f := range s.findings {
+		if f.Status == taffrail.InSync {
+			r.Noise = append(r.Noise, f)
+		}
+	}
+	return r
+}

@@ -1,0 +1,269 @@
+package daemon
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+
+	"github.com/goccy/go-yaml"
+	"github.com/taffrail-dev/taffrail"
+	"github.com/taffrail-dev/taffrail/audit"
+	"github.com/taffrail-dev/taffrail/internal/plug"
+	"github.com/taffrail-dev/taffrail/internal/store"
+)
+
+// trustName is the plug-in that holds guard and keys as long as no configuration names another.
+const trustName = "file"
+
+// An openLog is a log that may be appended to.
+type openLog struct {
+	store  database
+	log    *audit.Log
+	origin string
+	key    string // public, as text
+}
+
+// trust is what stands outside the log's database.
+type trust struct {
+	guard   audit.Guard
+	keyring audit.Keyring
+}
+
+func (d *Daemon) trust(ctx context.Context) (t trust, err error) {
+	t.guard, err = openPlugin[audit.Guard](ctx, d, trustName, map[string]any{"folder": d.options.StateDir})
+	if err != nil {
+		return t, err
+	}
+	t.keyring, err = openPlugin[audit.Keyring](ctx, d, trustName, map[string]any{"folder": d.options.ConfigDir})
+	return t, err
+}
+
+func (d *Daemon) sealer(ctx context.Context) (taffrail.Sealer, error) {
+	return openPlugin[taffrail.Sealer](ctx, d, trustName, map[string]any{"folder": d.options.ConfigDir, "create": true})
+}
+
+func openPlugin[R any](ctx context.Context, d *Daemon, name string, settings map[string]any) (R, error) {
+	text, err := yaml.Marshal(settings)
+	if err != nil {
+		var none R
+		return none, err
+	}
+	return plug.Open[R](ctx, d.options.Plugins, name, d.env(nil), plug.Settings{File: "defaults", YAML: text})
+}
+
+func (d *Daemon) env(sealer taffrail.Sealer) plug.Env {
+	return plug.Env{Logger: d.options.Logger, Now: d.options.Now, Sealer: sealer}
+}
+
+// signer puts key and guard together. [audit.ErrNoLog] says that there are neither, or that a log was only just begun.
+func (t trust) signer(ctx context.Context) (*audit.GuardedSigner, audit.Key, error) {
+	var none audit.Key
+	head, headErr := t.guard.Load(ctx)
+	if headErr != nil && !errors.Is(headErr, audit.ErrNoHead) {
+		return nil, none, headErr
+	}
+	key, err := t.keyring.Load(ctx)
+	switch {
+	case err == nil && headErr != nil:
+		return nil, none, &taffrail.Error{
+			Op: "open log", Kind: taffrail.KindCorrupt, Err: fmt.Errorf("there is a signing key of log %s, and the guard state is missing", key.Verifier.Name()),
+			Hint: "bring the guard state back from where it was kept; to begin another log, move the signing key away first",
+		}
+	case errors.Is(err, audit.ErrNoKey) && head.Size > 0:
+		return nil, none, &taffrail.Error{
+			Op: "open log", Kind: taffrail.KindCorrupt, Err: fmt.Errorf("the guard knows a log %s of %d entries, and its signing key is missing", head.Origin, head.Size),
+			Hint: "bring the key back from where it was kept",
+		}
+	case errors.Is(err, audit.ErrNoKey):
+		return nil, none, audit.ErrNoLog
+	case err != nil:
+		return nil, none, err
+	}
+	return audit.NewSigner(key.Signer, key.Verifier, t.guard), key, nil
+}
+
+// open opens the log that is there.
+func (d *Daemon) open(ctx context.Context) (*openLog, error) {
+	t, err := d.trust(ctx)
+	if err != nil {
+		return nil, err
+	}
+	signer, key, err := t.signer(ctx)
+	if errors.Is(err, audit.ErrNoLog) {
+		return nil, d.refuseOrphan(ctx)
+	}
+	if err != nil {
+		return nil, err
+	}
+	s, err := d.openStore(ctx, d.options.DataDir, store.Write)
+	if taffrail.KindOf(err) == taffrail.KindNotFound {
+		return nil, withoutStore(ctx, signer)
+	}
+	if err != nil {
+		return nil, err
+	}
+	l, err := audit.Open(ctx, s, signer)
+	if err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return opened(s, l, key), nil
+}
+
+func opened(s database, l *audit.Log, key audit.Key) *openLog {
+	return &openLog{store: s, log: l, origin: key.Verifier.Name(), key: key.Public}
+}
+
+// refuseOrphan answers [audit.ErrNoLog], unless there is a database that neither guard nor key belong to.
+func (d *Daemon) refuseOrphan(ctx context.Context) error {
+	s, err := d.openStore(ctx, d.options.DataDir, store.ReadOnly)
+	if taffrail.KindOf(err) == taffrail.KindNotFound {
+		return audit.ErrNoLog
+	}
+	if err != nil {
+		return err
+	}
+	var size int64
+	err = s.Read(ctx, func(tx *store.Tx) (err error) { size, err = tx.Size(); return err })
+	if err := errors.Join(err, s.Close()); err != nil {
+		return err
+	}
+	if size == 0 {
+		return audit.ErrNoLog // a beginning that was cut short
+	}
+	return &taffrail.Error{
+		Op: "open log", Kind: taffrail.KindCorrupt, Err: fmt.Errorf("there is a log of %d entries in %s, and guard state and signing key are missing", size, d.options.DataDir),
+		Hint: "name the folders that belong to this log, or bring guard state and key back from where they were kept",
+	}
+}
+
+// withoutStore says what it means that there is no database: nothing, if the guard knows no entry.
+func withoutStore(ctx context.Context, signer audit.Signer) error {
+	head, err := signer.Head(ctx)
+	if err == nil && head.Size == 0 {
+		return audit.ErrNoLog
+	}
+	if err == nil {
+		_, err = audit.Open(ctx, emptyLog{}, signer)
+	}
+	return err
+}
+
+// begin begins a log, or goes on with a beginning that was cut short. Of several who do so at once one does each step, and
+// the others find it done.
+//
+// The guard's state comes first, with the log's name and no entry; then the key of that name; then the database; then
+// the first entry. If we stop anywhere in between, the guard knows of no entry, so nothing can have been lost, and the next
+// start goes on. A key without guard state, on the other hand, is a guard that was taken away.
+func (d *Daemon) begin(ctx context.Context, origin string) (*openLog, error) {
+	t, err := d.trust(ctx)
+	if err != nil {
+		return nil, err
+	}
+	head, err := t.claim(ctx, origin)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := t.keyring.Create(ctx, head.Origin); err != nil && !errors.Is(err, audit.ErrExists) {
+		return nil, err
+	}
+	signer, key, err := t.signer(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s, err := d.openStore(ctx, d.options.DataDir, store.Create)
+	if err != nil {
+		return nil, err
+	}
+	l, err := audit.Open(ctx, s, signer)
+	if err == nil {
+		err = d.firstEntry(ctx, s, key)
+	}
+	if err == nil {
+		_, err = l.Sign(ctx)
+	}
+	if err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return opened(s, l, key), nil
+}
+
+// claim gives a log its name, in the guard's state.
+func (t trust) claim(ctx context.Context, origin string) (audit.Head, error) {
+	if key, err := t.keyring.Load(ctx); err == nil {
+		head, err := t.guard.Load(ctx)
+		if errors.Is(err, audit.ErrNoHead) {
+			_, _, err = t.signer(ctx) // says what is wrong
+		}
+		if err == nil && head.Origin != key.Verifier.Name() {
+			err = fmt.Errorf("%w: the key is of log %s", audit.ErrExists, key.Verifier.Name())
+		}
+		return head, err
+	}
+	if origin == "" {
+		origin = "taffrail.local/" + randomHex(8)
+	}
+	head := audit.Head{Origin: origin, Root: audit.EmptyRoot()}
+	err := t.guard.Swap(ctx, audit.Head{}, head)
+	if errors.Is(err, audit.ErrConflict) {
+		return t.guard.Load(ctx)
+	}
+	return head, err
+}
+
+// firstEntry says in the log which log it is.
+func (d *Daemon) firstEntry(ctx context.Context, s database, key audit.Key) error {
+	return s.Update(ctx, func(tx *store.Tx) error {
+		if size, err := tx.Size(); err != nil || size > 0 {
+			return err
+		}
+		started := taffrail.LogStarted{Origin: key.Verifier.Name(), Key: key.Public}
+		_, err := tx.Append(d.entry(started, entryContext{outcome: taffrail.OutcomeStarted}))
+		return err
+	})
+}
+
+// InitLog implements [Queries].
+func (d *Daemon) InitLog(ctx context.Context, origin string) (LogInfo, error) {
+	if _, err := d.current(); err == nil {
+		return LogInfo{}, boundary("begin log", audit.ErrExists)
+	}
+	if _, err := d.ensure(ctx, origin); err != nil {
+		return LogInfo{}, err
+	}
+	return d.info()
+}
+
+// ensure gives the open log, and begins one where there is none.
+func (d *Daemon) ensure(ctx context.Context, origin string) (began bool, err error) {
+	if _, err := d.current(); err == nil {
+		return false, nil
+	}
+	l, err := d.begin(ctx, origin)
+	if err != nil {
+		return false, boundary("begin log", err)
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.log = l
+	return true, nil
+}
+
+func (d *Daemon) info() (LogInfo, error) {
+	l, err := d.current()
+	if err != nil {
+		return LogInfo{}, err
+	}
+	return d.infoOf(l.origin, l.key), nil
+}
+
+func (d *Daemon) infoOf(origin, key string) LogInfo {
+	return LogInfo{Origin: origin, Key: key, Data: d.options.DataDir, Guard: d.options.StateDir, Keys: d.options.ConfigDir}
+}
+
+func randomHex(bytes int) string {
+	b := make([]byte, bytes)
+	rand.Read(b) //nolint:errcheck // it never fails, as its documentation says
+	return hex.EncodeToString(b)
+}
