@@ -45,10 +45,7 @@ type Client struct {
 // It does not connect.
 func New(address string, o Options) (*Client, error) {
 	base, err := url.Parse(address)
-	if err != nil {
-		return nil, fmt.Errorf("cloud address: %w", err)
-	}
-	if base.Scheme != "http" && base.Scheme != "https" || base.Host == "" {
+	if err != nil || base.Scheme != "http" && base.Scheme != "https" || base.Host == "" {
 		return nil, fmt.Errorf("cloud address %q: want http://HOST:PORT", address)
 	}
 	return &Client{base: base, opts: o, http: &http.Client{Timeout: o.Timeout}}, nil
