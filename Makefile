@@ -10,6 +10,10 @@ LDFLAGS  := -s -w -X github.com/taffrail-dev/taffrail/internal/cli.version=$(VER
 FUZZTIME ?= 5s
 stage    := tools/stage
 
+# A checkout that belongs to another user makes git refuse, and the go command with it;
+# the version that we want in the binary is in LDFLAGS.
+export GOFLAGS := $(strip $(shell go env GOFLAGS) -buildvcs=false)
+
 .PHONY: help
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,7 +22,7 @@ help: ## list the targets
 build: ## build bin/taffrail, one static binary
 	@mkdir -p bin
 	@$(stage) "build bin/taffrail $(VERSION)" env CGO_ENABLED=0 \
-		go build -trimpath -buildvcs=false -ldflags "$(LDFLAGS)" -o bin/taffrail ./cmd/taffrail
+		go build -trimpath -ldflags "$(LDFLAGS)" -o bin/taffrail ./cmd/taffrail
 	@echo "bin/taffrail: $$(wc -c <bin/taffrail | tr -d ' ') bytes ($$(( $$(wc -c <bin/taffrail) / 1048576 )) MiB)"
 
 .PHONY: demo
@@ -34,12 +38,12 @@ go-test: ## the Go tests alone, with the race detector (RACE=0: without)
 
 .PHONY: check-tools
 check-tools: ## the tests of our own small tools
-	@$(stage) "test of tools/testsum" go -C tools/testsum test -buildvcs=false ./...
+	@$(stage) "test of tools/testsum" go -C tools/testsum test ./...
 
 .PHONY: vet
 vet: ## go vet
-	@$(stage) "go vet" go vet -buildvcs=false ./...
-	@$(stage) "go vet tools/testsum" go -C tools/testsum vet -buildvcs=false ./...
+	@$(stage) "go vet" go vet ./...
+	@$(stage) "go vet tools/testsum" go -C tools/testsum vet ./...
 
 .PHONY: lint
 lint: ## golangci-lint, as .golangci.yml says
