@@ -2,7 +2,6 @@ package taffrail
 
 import (
 	"errors"
-	"net/http"
 	"strings"
 )
 
@@ -32,16 +31,16 @@ const (
 // kinds is the one table that maps a kind to what each boundary makes of it.
 var kinds = map[Kind]struct {
 	exit  int
-	http  int
+	http  int // RFC 9110, section 15
 	retry bool
 }{
-	KindInvalid:     {ExitError, http.StatusBadRequest, false},
-	KindNotFound:    {ExitError, http.StatusNotFound, false},
-	KindDenied:      {ExitError, http.StatusForbidden, false},
-	KindConflict:    {ExitError, http.StatusConflict, true},
-	KindUnavailable: {ExitError, http.StatusServiceUnavailable, true},
-	KindCorrupt:     {ExitCorrupt, http.StatusInternalServerError, false},
-	KindInternal:    {ExitError, http.StatusInternalServerError, false},
+	KindInvalid:     {ExitError, 400, false},
+	KindNotFound:    {ExitError, 404, false},
+	KindDenied:      {ExitError, 403, false},
+	KindConflict:    {ExitError, 409, true},
+	KindUnavailable: {ExitError, 503, true},
+	KindCorrupt:     {ExitCorrupt, 500, false},
+	KindInternal:    {ExitError, 500, false},
 }
 
 // Kinds lists every kind, in no particular order.
