@@ -92,7 +92,7 @@ func (s *scan) recordDrift(tx *store.Tx, f taffrail.Finding, open map[taffrail.A
 			return d, "", err
 		}
 	} else {
-		d = taffrail.Drift{ID: taffrail.DriftID("drift-" + randomHex(8)), Since: s.daemon.now(), New: true, Finding: f}
+		d = taffrail.Drift{ID: taffrail.DriftID("drift-" + randomHex(8)), New: true, Finding: f}
 	}
 	payload, err := putPayload(tx, f)
 	if err != nil {
@@ -106,7 +106,11 @@ func (s *scan) recordDrift(tx *store.Tx, f taffrail.Finding, open map[taffrail.A
 	if isOpen {
 		body, did = taffrail.DriftChanged{DriftSeen: seen}, "changed"
 	}
-	d.Entry, err = tx.Append(s.entry(body, f.Resource.Address, taffrail.OutcomeObserved))
+	stamp, err := tx.Append(s.entry(body, f.Resource.Address, taffrail.OutcomeObserved))
+	d.Entry = stamp.Index
+	if d.New {
+		d.Since = stamp.Time
+	}
 	return d, did, err
 }
 
@@ -172,7 +176,8 @@ func (s *scan) recordFinish(tx *store.Tx, r ScanReport, counts map[string]int) (
 		body.Gaps = &gaps
 	}
 	body.Coverage.Gaps = nil
-	return tx.Append(s.entry(body, "", r.Outcome))
+	stamp, err := tx.Append(s.entry(body, "", r.Outcome))
+	return stamp.Index, err
 }
 
 // putPayload stores a payload beside the log, salted.

@@ -82,7 +82,8 @@ func (s *scan) start(ctx context.Context) error {
 	}
 	return l.store.Update(ctx, func(tx *store.Tx) error {
 		body := taffrail.ScanStarted{Stack: s.stack, Selection: s.selection}
-		s.first, err = tx.Append(s.entry(body, "", taffrail.OutcomeStarted))
+		stamp, err := tx.Append(s.entry(body, "", taffrail.OutcomeStarted))
+		s.first = stamp.Index
 		return err
 	})
 }

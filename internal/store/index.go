@@ -11,12 +11,18 @@ import (
 	"github.com/taffrail-dev/taffrail/audit"
 )
 
-// Append writes an entry into the log and its rows into the index, and gives its index. The rows are derived from the bytes of the leaf,
-// as a rebuild does it. Time and Counter are set here: the counter is the entry's index, and the time never goes back.
-func (tx *Tx) Append(e taffrail.Entry) (int64, error) {
+// A Stamp is what an entry gets when it is appended.
+type Stamp struct {
+	Index int64
+	Time  time.Time
+}
+
+// Append writes an entry into the log and its rows into the index. The rows are derived from the bytes of the leaf, as a rebuild does
+// it. Time and Counter are settled here: the counter is the entry's index, and the time never goes back.
+func (tx *Tx) Append(e taffrail.Entry) (Stamp, error) {
 	last, size, err := tx.last()
 	if err != nil {
-		return 0, err
+		return Stamp{}, err
 	}
 	e.Counter = size
 	if e.Time = e.Time.UTC(); e.Time.Before(last) {
@@ -24,17 +30,17 @@ func (tx *Tx) Append(e taffrail.Entry) (int64, error) {
 	}
 	raw, err := json.Marshal(e)
 	if err != nil {
-		return 0, fmt.Errorf("write entry: %w", err)
+		return Stamp{}, fmt.Errorf("write entry: %w", err)
 	}
 	leaf, err := audit.Canonical(raw)
 	if err != nil {
-		return 0, fmt.Errorf("write entry: %w", err)
+		return Stamp{}, fmt.Errorf("write entry: %w", err)
 	}
 	index, err := audit.Append(tx, leaf)
 	if err != nil {
-		return 0, err
+		return Stamp{}, err
 	}
-	return index, tx.derive(index, leaf)
+	return Stamp{index, e.Time}, tx.derive(index, leaf)
 }
 
 // last gives the time of the newest entry, and the size of the log.

@@ -1,0 +1,234 @@
+package daemon
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/mod/sumdb/note"
+
+	"github.com/taffrail-dev/taffrail"
+	"github.com/taffrail-dev/taffrail/audit"
+	"github.com/taffrail-dev/taffrail/audit/audittest"
+	"github.com/taffrail-dev/taffrail/internal/plug"
+)
+
+type fields = map[string]taffrail.Value
+
+// A world is what a fake stack reads: it can be changed between scans, and made to misbehave.
+type world struct {
+	info         taffrail.StackInfo
+	observations []taffrail.Observation
+	gaps         []taffrail.Gap        // of the whole stack
+	fail         error                 // Read ends with it, after the observations
+	during       func(i int, w *world) // called before observation i
+	describe     func() (taffrail.StackInfo, error)
+}
+
+func newWorld(names ...string) *world {
+	w := &world{info: taffrail.StackInfo{ID: "fake/lineage/default", System: "fake", Name: "here", Lineage: "lineage", Serial: 7}}
+	for _, name := range names {
+		w.observations = append(w.observations, observe(name, "as recorded"))
+	}
+	return w
+}
+
+func observe(name, live string) taffrail.Observation {
+	return taffrail.Observation{
+		Resource: taffrail.Resource{Stack: "fake/lineage/default", Address: taffrail.Address("thing." + name), Type: "thing", ID: taffrail.ResourceID(name)},
+		Recorded: taffrail.Object(fields{"text": taffrail.String("as recorded"), "etag": taffrail.String("1")}),
+		Live:     taffrail.Object(fields{"text": taffrail.String(live), "etag": taffrail.String("1")}),
+		Handling: []taffrail.Handling{{Path: taffrail.NewPath(taffrail.Attr("etag")), Treatment: taffrail.Volatile, Why: "computed"}},
+	}
+}
+
+// find gives the observation of a resource, to be changed.
+func (w *world) find(name string) *taffrail.Observation {
+	i := slices.IndexFunc(w.observations, func(o taffrail.Observation) bool { return o.Resource.ID == taffrail.ResourceID(name) })
+	return &w.observations[i]
+}
+
+func (w *world) gap(name string, reason taffrail.Reason) {
+	o := w.find(name)
+	o.Live, o.Gap = taffrail.Unknown(), &taffrail.Gap{Address: o.Resource.Address, Type: "thing", Reason: reason, Detail: "it was made so"}
+}
+
+// Describe implements [taffrail.Stack].
+func (w *world) Describe(context.Context) (taffrail.StackInfo, error) {
+	if w.describe != nil {
+		return w.describe()
+	}
+	return w.info, nil
+}
+
+// Read implements [taffrail.Stack].
+func (w *world) Read(ctx context.Context, sel taffrail.Selection, emit func(taffrail.Observation) error) (c taffrail.Coverage, err error) {
+	for i, o := range w.observations {
+		if !sel.Selects(o.Resource.Address) {
+			continue
+		}
+		if w.during != nil {
+			w.during(i, w)
+		}
+		if ctx.Err() != nil {
+			o.Live, o.Gap = taffrail.Unknown(), &taffrail.Gap{Address: o.Resource.Address, Reason: taffrail.ReasonCancelled, Detail: "the scan was stopped"}
+		}
+		c.Count(o)
+		if err := emit(o); err != nil {
+			return c, err
+		}
+	}
+	c.Gaps = append(c.Gaps, w.gaps...)
+	return c, errors.Join(w.fail, ctx.Err())
+}
+
+// Close implements [taffrail.Stack].
+func (w *world) Close() error { return nil }
+
+// A memoryKeyring is an [audit.Keyring] without a file.
+type memoryKeyring struct {
+	mu   sync.Mutex
+	text string
+	wrap func(note.Signer) note.Signer
+}
+
+func (k *memoryKeyring) Load(context.Context) (audit.Key, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.text == "" {
+		return audit.Key{}, audit.ErrNoKey
+	}
+	return parseKey(k.text, k.wrap)
+}
+
+func (k *memoryKeyring) Create(_ context.Context, origin string) (audit.Key, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.text != "" {
+		return audit.Key{}, audit.ErrExists
+	}
+	private, public, err := note.GenerateKey(nil, origin)
+	if err != nil {
+		return audit.Key{}, err
+	}
+	k.text = private + "\n" + public
+	return parseKey(k.text, k.wrap)
+}
+
+func parseKey(text string, wrap func(note.Signer) note.Signer) (key audit.Key, err error) {
+	var private string
+	if _, err := fmt.Sscanf(text, "%s\n%s", &private, &key.Public); err != nil {
+		return key, err
+	}
+	if key.Signer, err = note.NewSigner(private); err != nil {
+		return key, err
+	}
+	if wrap != nil {
+		key.Signer = wrap(key.Signer)
+	}
+	key.Verifier, err = note.NewVerifier(key.Public)
+	return key, err
+}
+
+type testSealer struct{}
+
+func (testSealer) Seal(v taffrail.Value) taffrail.Value {
+	mac := hmac.New(sha256.New, []byte("a key for tests"))
+	mac.Write(taffrail.SealInput(v))
+	return taffrail.Secret(taffrail.SecretDigest(fmt.Sprintf("hmac:00000000:%x", mac.Sum(nil))))
+}
+
+// A site is one installation: folders, guard and keys.
+type site struct {
+	data    string
+	guard   audit.Guard
+	keyring audit.Keyring
+	world   *world
+	clock   time.Time
+}
+
+func newSite(t *testing.T, w *world) *site {
+	t.Helper()
+	return &site{
+		data: t.TempDir(), guard: audittest.NewMemoryGuard(), keyring: &memoryKeyring{}, world: w,
+		clock: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC),
+	}
+}
+
+type nothing struct {
+	Folder string `yaml:"folder"`
+	Create bool   `yaml:"create"`
+}
+
+// daemon is a daemon on the site, as a new process would have it.
+func (s *site) daemon() *Daemon {
+	var r plug.Registry
+	plug.Add(&r, "file", func(context.Context, plug.Env, nothing) (audit.Guard, error) { return s.guard, nil })
+	plug.Add(&r, "file", func(context.Context, plug.Env, nothing) (audit.Keyring, error) { return s.keyring, nil })
+	plug.Add(&r, "file", func(context.Context, plug.Env, nothing) (taffrail.Sealer, error) { return testSealer{}, nil })
+	plug.Add(&r, "fake", func(context.Context, plug.Env, nothing) (taffrail.Stack, error) { return s.world, nil })
+	return New(Options{
+		Version: "test", DataDir: s.data, StateDir: "the guard's", ConfigDir: "the keys'", Plugins: &r, Logger: slog.New(slog.DiscardHandler),
+		Now: func() time.Time { s.clock = s.clock.Add(time.Second); return s.clock },
+	})
+}
+
+// start gives a started daemon that is stopped with the test.
+func (s *site) start(t *testing.T) *Daemon {
+	t.Helper()
+	d := s.daemon()
+	if err := d.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := d.Stop(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	return d
+}
+
+func scanOnce(t *testing.T, d *Daemon) ScanReport {
+	t.Helper()
+	r, err := d.Scan(t.Context(), ScanRequest{System: "fake"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// wellAt says that the log verifies and that rebuilding the index changes nothing: how every story ends.
+func wellAt(t *testing.T, s *site) LogReport {
+	t.Helper()
+	d := s.start(t)
+	report, err := d.VerifyLog(t.Context(), nil)
+	if err != nil || report.Verdict != "verified" {
+		t.Errorf("%v: %+v", err, report)
+	}
+	rebuilt, err := d.RebuildIndex(t.Context())
+	if err != nil || len(rebuilt.Changed) != 0 {
+		t.Errorf("rebuilding the index: %v %q", err, rebuilt.Changed)
+	}
+	return report
+}
+
+// types lists the types of all entries.
+func types(t *testing.T, d *Daemon) (all []taffrail.EntryType) {
+	t.Helper()
+	err := d.Entries(t.Context(), 0, -1, func(e LogEntry) error {
+		entryType, _ := e.Entry.Body.Kind()
+		all = append(all, entryType)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
