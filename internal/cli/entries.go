@@ -1,0 +1,209 @@
+package cli
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"strconv"
+
+	"github.com/taffrail-dev/taffrail"
+	"github.com/taffrail-dev/taffrail/internal/daemon"
+)
+
+// entries prints one line for each entry.
+func (p *page) entries(entries []daemon.LogEntry) {
+	if len(entries) == 0 {
+		p.line("The log has no such entries.")
+		return
+	}
+	digits := len(strconv.FormatInt(entries[len(entries)-1].Index, 10))
+	digits = max(digits, len("ENTRY"))
+	p.line(p.dim(fmt.Sprintf("%*s  %-20s  %-13s  %-10s  %s", digits, "ENTRY", "TIME", "TYPE", "OUTCOME", "ABOUT")))
+	room := max(minValue, p.width-digits-2-20-2-13-2-10-2)
+	for _, e := range entries {
+		kind, _ := e.Entry.Body.Kind()
+		p.line(fmt.Sprintf("%*d  ", digits, e.Index), p.dim(stamp(e.Entry.Time)), gap, pad(safe(string(kind)), 13), gap,
+			p.outcome(e.Entry.Outcome), gap, clipMiddle(about(e.Entry), room))
+	}
+}
+
+func (p *page) outcome(o taffrail.Outcome) string {
+	text := pad(safe(string(o)), 10)
+	switch o {
+	case taffrail.OutcomeFailed:
+		return p.red(text)
+	case taffrail.OutcomeIncomplete:
+		return p.yellow(text)
+	}
+	return text
+}
+
+// about says on one line what an entry is about.
+func about(e taffrail.Entry) string {
+	switch b := e.Body.(type) {
+	case taffrail.LogStarted:
+		return safe(b.Origin)
+	case taffrail.ScanStarted:
+		return safe(b.Stack.Name) + targetsOf(b.Selection)
+	case taffrail.ScanFinished:
+		return fmt.Sprintf("%s: %d of %d checked, %s", safe(b.Stack.Name), b.Coverage.Checked, b.Coverage.Total,
+			count(int64(b.Drifts["open"]), "drift", "drifts"))
+	case taffrail.DriftFound:
+		return seen(e.Resource, b.DriftSeen)
+	case taffrail.DriftChanged:
+		return seen(e.Resource, b.DriftSeen)
+	case taffrail.DriftEnded:
+		return safe(string(e.Resource)) + " " + safe(string(b.Why))
+	}
+	return safe(string(e.Resource))
+}
+
+func targetsOf(s taffrail.Selection) string {
+	if n := len(s.Addresses); n > 0 {
+		return ", only " + count(int64(n), "resource", "resources")
+	}
+	return ""
+}
+
+func seen(resource taffrail.Address, d taffrail.DriftSeen) string {
+	text := safe(string(resource)) + " " + safe(string(d.Status))
+	if d.Changes > 0 {
+		text += ", " + count(int64(d.Changes), "change", "changes")
+	}
+	return text
+}
+
+// entry prints everything that is known of one entry.
+func (p *page) entry(e daemon.LogEntry) {
+	kind, version := e.Entry.Body.Kind()
+	intent := ""
+	if e.Entry.Intent != nil {
+		intent = fmt.Sprintf("entry %d", *e.Entry.Intent)
+	}
+	p.line(p.bold(fmt.Sprintf("Entry %d", e.Index)), gap, safe(string(kind)))
+	p.facts(
+		fact{"time", stamp(e.Entry.Time)},
+		fact{"outcome", safe(string(e.Entry.Outcome))},
+		fact{"stack", safe(string(e.Entry.Scope))},
+		fact{"resource", safe(string(e.Entry.Resource))},
+		fact{"written by", safe(e.Entry.Actor)},
+		fact{"request", safe(e.Entry.Request)},
+		fact{"outcome of", intent},
+		fact{"counter", strconv.FormatInt(e.Entry.Counter, 10)},
+		fact{"form", fmt.Sprintf("%s, version %d, %s", safe(string(kind)), version, count(int64(len(e.Leaf)), "byte", "bytes"))},
+		fact{"leaf hash", safe(e.LeafHash)},
+	)
+	p.body(e.Entry.Body)
+	p.payloads(e)
+}
+
+func (p *page) body(b taffrail.EntryBody) {
+	raw, err := json.MarshalIndent(b, "", "  ")
+	if err != nil {
+		p.line("the body cannot be shown: ", safe(err.Error()))
+		return
+	}
+	p.line()
+	for _, l := range bytes.Split(escapeJSON(raw), []byte("\n")) {
+		p.line(string(l))
+	}
+}
+
+// payloads prints what the body points to.
+func (p *page) payloads(e daemon.LogEntry) {
+	ref, ok := refOf(e.Entry.Body)
+	if !ok {
+		return
+	}
+	p.line()
+	payload, err := payloadOf(e, ref)
+	if err != nil {
+		p.line(p.yellow(safe(err.Error())))
+		return
+	}
+	var finding taffrail.Salted[taffrail.Finding]
+	var gaps taffrail.Salted[[]taffrail.Gap]
+	switch {
+	case isFinding(e.Entry.Body) && json.Unmarshal(payload, &finding) == nil:
+		p.finding(finding.Content)
+	case json.Unmarshal(payload, &gaps) == nil:
+		p.gaps(gaps.Content, view{all: true})
+	default:
+		p.line(p.yellow("the payload " + safe(ref.SHA256) + " is of a form that this program does not know"))
+	}
+}
+
+func (p *page) finding(f taffrail.Finding) {
+	sign := ""
+	for _, s := range statuses {
+		if s.status == f.Status {
+			sign = s.sign
+		}
+	}
+	p.line("Observed ", stamp(f.ObservedAt), ", recorded → live:")
+	p.heading(sign, f, "")
+	p.rows(rowsOf(f.Changes), 4)
+}
+
+// refOf is the payload that a body names, if it names one.
+func refOf(b taffrail.EntryBody) (taffrail.BlobRef, bool) {
+	refs := b.Payloads()
+	if len(refs) == 0 {
+		return taffrail.BlobRef{}, false
+	}
+	return refs[0], true
+}
+
+func isFinding(b taffrail.EntryBody) bool {
+	kind, _ := b.Kind()
+	return kind == taffrail.EntryDriftFound || kind == taffrail.EntryDriftChanged
+}
+
+// payloadOf gives the bytes that a reference names, if they are those.
+func payloadOf(e daemon.LogEntry, ref taffrail.BlobRef) ([]byte, error) {
+	payload, ok := e.Blobs[ref.SHA256]
+	if !ok {
+		return nil, fmt.Errorf("the payload %s is not there: it was erased", ref.SHA256)
+	}
+	if sum := sha256.Sum256(payload); hex.EncodeToString(sum[:]) != ref.SHA256 {
+		return nil, fmt.Errorf("the payload %s is not what the log says: it was changed (see taffrail log verify)", ref.SHA256)
+	}
+	return payload, nil
+}
+
+// entriesSchema names the form of entries as JSON.
+const entriesSchema = "taffrail.dev/entries/v1"
+
+// entryList is a list of entries as JSON.
+type entryList struct {
+	Schema  string      `json:"schema"` // [entriesSchema]
+	Entries []entryForm `json:"entries"`
+}
+
+type entryForm struct {
+	daemon.LogEntry
+	Payload json.RawMessage `json:"payload,omitempty"` // what the body points to
+	Missing string          `json:"missing,omitempty"` // why there is no payload
+}
+
+func entriesForm(entries []daemon.LogEntry) entryList {
+	l := entryList{Schema: entriesSchema, Entries: []entryForm{}}
+	for _, e := range entries {
+		form := entryForm{LogEntry: e}
+		if ref, ok := refOf(e.Entry.Body); ok {
+			payload, err := payloadOf(e, ref)
+			switch {
+			case err != nil:
+				form.Missing = err.Error()
+			case json.Valid(payload):
+				form.Payload = payload
+			default:
+				form.Missing = "the payload is no JSON"
+			}
+		}
+		l.Entries = append(l.Entries, form)
+	}
+	return l
+}
