@@ -6,12 +6,15 @@ SHELL         := bash
 .NOTPARALLEL:
 
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
-LDFLAGS  := -s -w -X github.com/taffrail-dev/taffrail/internal/cli.version=$(VERSION)
+LDFLAGS  := -s -w -X main.version=$(VERSION)
 FUZZTIME ?= 5s
 stage    := tools/stage
 
-# A checkout that belongs to another user makes git refuse, and the go command with it;
-# the version that we want in the binary is in LDFLAGS.
+# The binary names its revision where git answers. Where it refuses (a checkout that
+# belongs to another user) the go command would fail instead of leaving it out.
+BUILDVCS := $(shell git status --porcelain >/dev/null 2>&1 && echo true || echo false)
+
+# Nothing else that is built needs it.
 export GOFLAGS := $(strip $(shell go env GOFLAGS) -buildvcs=false)
 
 .PHONY: help
@@ -22,7 +25,9 @@ help: ## list the targets
 build: ## build bin/taffrail, one static binary
 	@mkdir -p bin
 	@$(stage) "build bin/taffrail $(VERSION)" env CGO_ENABLED=0 \
-		go build -trimpath -ldflags "$(LDFLAGS)" -o bin/taffrail ./cmd/taffrail
+		go build -trimpath -buildvcs=$(BUILDVCS) -ldflags "$(LDFLAGS)" -o bin/taffrail ./cmd/taffrail
+	@said="$$(bin/taffrail version)"; [[ $$said == *"$(VERSION)"* ]] || \
+		{ echo "bin/taffrail does not know its version $(VERSION); it says: $$said" >&2; exit 1; }
 	@echo "bin/taffrail: $$(wc -c <bin/taffrail | tr -d ' ') bytes ($$(( $$(wc -c <bin/taffrail) / 1048576 )) MiB)"
 
 .PHONY: demo
