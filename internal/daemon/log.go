@@ -97,6 +97,9 @@ func (d *Daemon) VerifyLog(ctx context.Context, progress func(done, total int64)
 	s, err := d.openStore(ctx, d.options.DataDir, store.ReadOnly)
 	if taffrail.KindOf(err) == taffrail.KindNotFound {
 		r.Audit, err = audit.Verify(ctx, emptyLog{}, signer, progress)
+		if errors.Is(err, audit.ErrNoLog) {
+			_, _, err = t.signer(ctx) // there is a key, so a guard was taken away
+		}
 		return r, unlessCorrupt(err)
 	}
 	if err != nil {
