@@ -5,8 +5,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/taffrail-dev/taffrail/audit"
 	"github.com/taffrail-dev/taffrail/audit/audittest"
+	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 )
 
@@ -51,6 +53,13 @@ func flip(h *tlog.Hash) *tlog.Hash {
 	c := *h
 	c[7] ^= 1
 	return &c
+}
+
+func problems(r audit.Report) (all []string) {
+	for _, p := range r.Problems {
+		all = append(all, p.What)
+	}
+	return all
 }
 
 func node(level int, n int64) int64 { return tlog.StoredHashIndex(level, n) }
@@ -164,6 +173,11 @@ var attacks = []struct {
 	{"checkpoint of another size in its place",
 		func(_ *world, s *audittest.State) { s.Checkpoints[2].Note = s.Checkpoints[3].Note },
 		"", "the checkpoint stored for size 5 signs size 8", 0, 0},
+	{"checkpoint by this key over another root",
+		func(w *world, s *audittest.State) {
+			s.Checkpoints[4].Note = w.forgeNote(audit.Head{Origin: origin, Size: 13, Root: reference(12)})
+		},
+		"an entry in [0, 13) was changed: the checkpoint of size 13", "an entry in [8, 13) was changed: the checkpoint of size 13", 8, 13},
 	{"guard set back",
 		func(w *world, _ *audittest.State) {
 			w.guard.Set(audit.Head{Origin: origin, Size: 8, Root: reference(8)})
@@ -178,9 +192,26 @@ var attacks = []struct {
 	{"guard deleted",
 		func(w *world, _ *audittest.State) { w.guard.Set(audit.Head{}) },
 		"the guard state is missing", "there is a log of 13 entries, and the guard state is missing", 0, 13},
+	{"guard and checkpoints deleted",
+		func(w *world, s *audittest.State) { w.guard.Set(audit.Head{}); s.Checkpoints = nil },
+		"the guard state is missing", "there is a log of 13 entries, and the guard state is missing", 0, 13},
 	{"guard deleted, and all but the checkpoints",
 		func(w *world, s *audittest.State) { w.guard.Set(audit.Head{}); s.Entries, s.Hashes = nil, nil },
 		"the guard state is missing", "there is a log of 0 entries, and the guard state is missing", 0, 0},
+}
+
+// forgeNote signs what the guard would not let pass.
+func (w *world) forgeNote(h audit.Head) []byte {
+	w.t.Helper()
+	text, err := audit.FormatCheckpoint(h)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	msg, err := note.Sign(&note.Note{Text: string(text)}, w.key)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return msg
 }
 
 func TestAttacks(t *testing.T) {
@@ -318,10 +349,6 @@ func TestVerifyNamesAll(t *testing.T) {
 		calls = append(calls, done)
 	})
 	wantCorrupt(t, err, "entry 3:")
-	var found []string
-	for _, p := range r.Problems {
-		found = append(found, p.What)
-	}
 	want := []string{
 		"entry 3: stored hash does not match its bytes",
 		"entries [288, 320): stored hash over them does not match the two below it",
@@ -329,8 +356,8 @@ func TestVerifyNamesAll(t *testing.T) {
 		"entry 700 is missing",
 		"entry 1299: stored hash does not match its bytes",
 	}
-	if strings.Join(found, "\n") != strings.Join(want, "\n") {
-		t.Errorf("found:\n%s", strings.Join(found, "\n"))
+	if diff := cmp.Diff(want, problems(r)); diff != "" {
+		t.Error(diff)
 	}
 	if len(calls) != 4 || calls[0] != 0 || calls[3] != 1300 {
 		t.Errorf("progress was %v", calls)
@@ -345,5 +372,26 @@ func TestVerifyNamesAll(t *testing.T) {
 	wantCorrupt(t, err, "entry 0 is missing")
 	if len(r.Problems) != 100 || !r.Truncated {
 		t.Errorf("%d problems, truncated %v", len(r.Problems), r.Truncated)
+	}
+}
+
+// TestVerifyBlind has no guard to compare with: entries and checkpoints still tell all they know.
+func TestVerifyBlind(t *testing.T) {
+	w := grown(t, 2, 5, 8)
+	w.guard.Set(audit.Head{})
+	w.storage.Tamper(func(s *audittest.State) {
+		s.Entries[0] = []byte(`{}`)
+		s.Entries, s.Hashes = s.Entries[:6], s.Hashes[:tlog.StoredHashCount(6)]
+		forge(s)
+	})
+	r, err := audit.Verify(t.Context(), w.storage, w.signer(), nil)
+	wantCorrupt(t, err, "the guard state is missing")
+	want := []string{
+		"there is a log of 6 entries, and the guard state is missing",
+		"an entry in [0, 2) was changed: the checkpoint of size 2 has another root",
+		"the checkpoint of size 8 covers entries that are gone, there are 6",
+	}
+	if diff := cmp.Diff(want, problems(r)); diff != "" {
+		t.Error(diff)
 	}
 }

@@ -115,12 +115,16 @@ func TestSignerConflict(t *testing.T) {
 	}
 }
 
-// TestSignerSizes keeps sizes that overflow index arithmetic away from it.
+// TestSignerSizes keeps sizes that overflow index arithmetic away from it, and from the guard.
 func TestSignerSizes(t *testing.T) {
-	w := grown(t, 2)
+	w := newWorld(t)
+	w.guard.Set(headOf(0))
 	for _, size := range []int64{-1, 1<<60 + 1, 1<<63 - 1} {
-		if _, err := w.signer().Sign(t.Context(), headOf(2), tlog.Tree{N: size}, nil); err == nil {
+		if _, err := w.signer().Sign(t.Context(), headOf(0), tlog.Tree{N: size}, nil); err == nil {
 			t.Errorf("size %d: signed", size)
+		}
+		if held, err := w.guard.Load(t.Context()); err != nil || held != headOf(0) {
+			t.Fatalf("size %d: the guard holds %+v, %v", size, held, err)
 		}
 	}
 }
@@ -129,11 +133,12 @@ func TestSignerSizes(t *testing.T) {
 func TestWrongVerifier(t *testing.T) {
 	w := newWorld(t)
 	_, other := audittest.Key(t, origin)
-	if _, err := audit.Begin(t.Context(), w.storage, audit.NewSigner(w.key, other, w.guard)); err == nil {
-		t.Error("a log was begun")
+	signer := audit.NewSigner(w.key, other, w.guard)
+	if msg, err := signer.Sign(t.Context(), audit.Head{}, tlog.Tree{Hash: audit.EmptyRoot()}, nil); err == nil {
+		t.Errorf("signed %s", msg)
 	}
-	if len(w.storage.State().Checkpoints) != 0 {
-		t.Error("a checkpoint was stored")
+	if _, err := audit.Begin(t.Context(), w.storage, signer); err == nil || len(w.storage.State().Checkpoints) != 0 {
+		t.Errorf("begin: %v, %d checkpoints are stored", err, len(w.storage.State().Checkpoints))
 	}
 }
 

@@ -111,8 +111,8 @@ func eachEntry(r Reader, from, to int64, f func(index int64, body []byte) error)
 			}
 			switch {
 			case stop != nil:
-			case index != next:
-				stop = fmt.Errorf("read entries: storage gave entry %d where %d was due", index, next)
+			case index != next || index == to:
+				stop = fmt.Errorf("read entries [%d, %d): storage gave entry %d after entry %d", from, to, index, next-1)
 			case body == nil: // an empty body is there, and not missing
 				body = []byte{}
 				fallthrough
@@ -145,13 +145,16 @@ func readSpan(r tlog.HashReader, first, end int64) ([]*tlog.Hash, error) {
 	}
 	span := make([]*tlog.Hash, len(ids))
 	hashes, err := readHashes(r, ids)
+	if err != nil && !errors.Is(err, ErrMissing) {
+		return nil, err
+	}
+	for i := range hashes {
+		span[i] = &hashes[i]
+	}
 	if err == nil {
-		for i := range hashes {
-			span[i] = &hashes[i]
-		}
 		return span, nil
 	}
-	for i, id := range ids {
+	for i, id := range ids { // find out which
 		one, err := readHashes(r, []int64{id})
 		switch {
 		case err == nil:
