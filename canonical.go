@@ -144,7 +144,7 @@ func parseLoose(b []byte) (Value, error) {
 	if err != nil {
 		return Value{}, fmt.Errorf("value at byte %d: %w", d.InputOffset(), err)
 	}
-	if _, err := d.Token(); err != io.EOF {
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return Value{}, fmt.Errorf("value at byte %d: more follows", d.InputOffset())
 	}
 	return v, nil
@@ -272,7 +272,7 @@ func expect(d *json.Decoder, want json.Delim) error {
 }
 
 func unexpectedEOF(err error) error {
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return io.ErrUnexpectedEOF
 	}
 	return err

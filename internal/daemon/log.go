@@ -106,7 +106,8 @@ func (d *Daemon) VerifyLog(ctx context.Context, progress func(done, total int64)
 		return r, err
 	}
 	defer s.Close()
-	if r.Audit, err = audit.Verify(ctx, s, signer, progress); unlessCorrupt(err) != nil {
+	r.Audit, err = audit.Verify(ctx, s, signer, progress)
+	if err := unlessCorrupt(err); err != nil {
 		return r, err
 	}
 	err = s.Read(ctx, func(tx *store.Tx) (err error) {

@@ -264,6 +264,6 @@ func (d *Daemon) infoOf(origin, key string) LogInfo {
 
 func randomHex(bytes int) string {
 	b := make([]byte, bytes)
-	rand.Read(b) //nolint:errcheck // it never fails, as its documentation says
+	rand.Read(b)
 	return hex.EncodeToString(b)
 }

@@ -57,7 +57,7 @@ func Open(ctx context.Context, folder string, mode Mode) (*Store, error) {
 		return nil, boundary("open log database", err)
 	}
 	if err := s.connect(ctx, mode); err != nil {
-		s.disconnect()
+		err = errors.Join(err, s.disconnect())
 		return nil, boundary("open log database", fmt.Errorf("%s: %w", s.path, err))
 	}
 	if mode == ReadOnly {
@@ -193,7 +193,7 @@ func (s *Store) Read(ctx context.Context, f func(*Tx) error) error {
 	if err != nil {
 		return boundary("read log database", err)
 	}
-	defer tx.Rollback() //nolint:errcheck // nothing was written
+	defer tx.Rollback()
 	return f(&Tx{ctx: ctx, sql: tx})
 }
 

@@ -135,7 +135,7 @@ func TestUpdateIsAllOrNothing(t *testing.T) {
 		}
 		return failed
 	})
-	if err != failed {
+	if !errors.Is(err, failed) {
 		t.Errorf("got %v", err)
 	}
 	if n := size(t, s); n != 0 {

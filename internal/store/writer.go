@@ -74,7 +74,7 @@ func (s *Store) commit(group []*update) error {
 	if err != nil {
 		return err
 	}
-	defer tx.Rollback() //nolint:errcheck // it is over by then, or failed already
+	defer tx.Rollback()
 	for _, u := range group {
 		if u.err = u.ctx.Err(); u.err != nil {
 			continue
