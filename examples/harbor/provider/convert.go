@@ -11,6 +11,9 @@ import (
 // precision is that of Terraform's numbers, in bits.
 const precision = 512
 
+// maxExponent bounds the size of numbers, in bits.
+const maxExponent = 1 << 14
+
 // encode turns a Terraform value that is known as a whole into JSON as package
 // api decodes it. Attributes of objects that are null are left out.
 func encode(v tftypes.Value) (any, error) {
@@ -42,9 +45,34 @@ func encodeScalar(v tftypes.Value, t tftypes.Type) (any, error) {
 	case t.Is(tftypes.Number):
 		var n big.Float
 		err := v.As(&n)
-		return json.Number(n.Text('f', -1)), err
+		if err == nil {
+			err = checkSize(&n)
+		}
+		if err != nil {
+			return nil, err
+		}
+		return numberText(&n), nil
 	}
 	return nil, fmt.Errorf("a value of type %s has no JSON form here", t)
+}
+
+// checkSize refuses numbers that would take minutes and gigabytes to be written
+// in decimal, such as 1e99999999.
+func checkSize(n *big.Float) error {
+	if exponent := n.MantExp(nil); n.IsInf() || exponent > maxExponent || exponent < -maxExponent {
+		return fmt.Errorf("a number beyond 2^%d or below 2^-%d is not supported", maxExponent, maxExponent)
+	}
+	return nil
+}
+
+// numberText writes a number digit by digit; one whose digits would fill a page
+// gets an exponent, which is as exact.
+func numberText(n *big.Float) json.Number {
+	format := byte('f')
+	if exponent := n.MantExp(nil); exponent > 1024 || exponent < -1024 {
+		format = 'e'
+	}
+	return json.Number(n.Text(format, -1))
 }
 
 func encodeElements(v tftypes.Value) (any, error) {
@@ -114,8 +142,11 @@ func decodeScalar(v any, t tftypes.Type, path string) (tftypes.Value, error) {
 	case json.Number:
 		if t.Is(tftypes.Number) {
 			n, _, err := big.ParseFloat(v.String(), 10, precision, big.ToNearestEven)
+			if err == nil {
+				err = checkSize(n)
+			}
 			if err != nil {
-				return tftypes.Value{}, fmt.Errorf("%s: number %q: %w", path, v, err)
+				return tftypes.Value{}, fmt.Errorf("%s: number %s: %w", path, v, err)
 			}
 			return tftypes.NewValue(t, n), nil
 		}
