@@ -1,0 +1,174 @@
+package terraform
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/taffrail-dev/taffrail"
+	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/addr"
+	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/provider"
+	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/state"
+	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/value"
+)
+
+// A job is one resource to read.
+type job struct {
+	instance    *state.Instance
+	observation taffrail.Observation
+	declared    *declared
+
+	// What the first read learned, for the second.
+	recalled  bool
+	converter *value.Converter
+	request   provider.Request
+	prior     cty.Value
+	goneAt    time.Time // when the first read found nothing; zero before
+}
+
+// A lane reads the resources of one provider configuration, some at once. A provider may die of one of them: then those that were
+// under way are read again, one at a time, so that only the culprit is blamed.
+type lane struct {
+	reading *reading
+	config  addr.ProviderConfig
+	session *session
+	jobs    []*job
+	kinds   map[string]bool // resource types in the state, selected or not
+}
+
+// An outcome is what came of a job.
+type outcome uint8
+
+const (
+	settled outcome = iota // an observation was sent
+	gone                   // nothing was found, for the first time
+	lost                   // the provider died
+)
+
+// run settles every job.
+func (l *lane) run(ctx context.Context, out chan<- taffrail.Observation) {
+	queue := l.jobs
+	l.jobs = nil
+	var again []*job
+	for len(queue) > 0 {
+		p := l.pass(ctx, queue, out)
+		again = append(again, p.gone...)
+		for _, j := range p.lost {
+			again = append(again, l.alone(ctx, j, out)...)
+		}
+		queue = p.left
+		if len(queue) == 0 {
+			queue, again = again, nil
+			l.await(ctx, queue)
+		}
+	}
+}
+
+// A pass is what a number of jobs came to.
+type pass struct {
+	mu   sync.Mutex
+	left []*job // not begun, since the provider died
+	gone []*job
+	lost []*job
+	dead bool
+}
+
+// next takes a job off the queue, unless the provider is dead.
+func (p *pass) next() *job {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.dead || len(p.left) == 0 {
+		return nil
+	}
+	j := p.left[0]
+	p.left[0] = nil
+	p.left = p.left[1:]
+	return j
+}
+
+func (p *pass) note(j *job, o outcome) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch o {
+	case gone:
+		p.gone = append(p.gone, j)
+	case lost:
+		p.lost = append(p.lost, j)
+		p.dead = true
+	}
+}
+
+// pass reads jobs, many at once, until none is left or the provider dies.
+func (l *lane) pass(ctx context.Context, jobs []*job, out chan<- taffrail.Observation) *pass {
+	p := &pass{left: jobs}
+	failure := l.session.ensure(ctx)
+	var workers sync.WaitGroup
+	for range min(l.reading.stack.config.Concurrency, len(jobs)) {
+		workers.Go(func() {
+			for j := p.next(); j != nil; j = p.next() {
+				p.note(j, l.settle(ctx, j, failure, out))
+			}
+		})
+	}
+	workers.Wait()
+	if p.dead {
+		l.session.lost()
+	}
+	return p
+}
+
+// alone reads a job with no other beside it. If the provider dies again, it is this one's doing.
+func (l *lane) alone(ctx context.Context, j *job, out chan<- taffrail.Observation) []*job {
+	switch l.settle(ctx, j, l.session.ensure(ctx), out) {
+	case gone:
+		return []*job{j}
+	case lost:
+		l.session.lost()
+		l.send(j, &provider.Failure{
+			Reason: taffrail.ReasonCrashed, Detail: "the provider dies when it reads this resource",
+			Hint: "see the provider's own messages with debug logging on",
+		}, out)
+	}
+	return nil
+}
+
+// settle reads a job, unless there is a reason not to, and sends its observation, unless it is to be read again.
+func (l *lane) settle(ctx context.Context, j *job, failure *provider.Failure, out chan<- taffrail.Observation) outcome {
+	if failure == nil {
+		var found outcome
+		found, failure = l.session.read(ctx, j)
+		if found != settled {
+			return found
+		}
+	}
+	l.send(j, failure, out)
+	return settled
+}
+
+// send sends what is known of a job, with the failure as its gap. The job is of no use afterwards.
+func (l *lane) send(j *job, failure *provider.Failure, out chan<- taffrail.Observation) {
+	o := j.observation
+	o.At = l.reading.stack.env.Now().UTC()
+	if failure != nil {
+		o = withGap(o, taffrail.Gap{Reason: failure.Reason, Detail: l.session.scrub(j, failure.Detail), Hint: failure.Hint})
+	}
+	*j = job{}
+	out <- o
+}
+
+// await waits until the last of the jobs may be read again.
+func (l *lane) await(ctx context.Context, jobs []*job) {
+	if len(jobs) == 0 {
+		return
+	}
+	env := l.reading.stack.env
+	until := jobs[len(jobs)-1].goneAt.Add(l.reading.stack.config.ConfirmDelay)
+	timer := time.NewTimer(until.Sub(env.Now()))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}

@@ -1,0 +1,146 @@
+package terraform
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/taffrail-dev/taffrail"
+	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/provider"
+	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/schema"
+	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/tfwire"
+	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/value"
+)
+
+// read fills a job's observation. A failure is why its live side stays unknown.
+func (s *session) read(ctx context.Context, j *job) (outcome, *provider.Failure) {
+	ctx, cancel := context.WithTimeout(ctx, s.stack.config.Timeout)
+	defer cancel()
+	if !j.recalled {
+		if f := s.recall(ctx, j); f != nil {
+			return fate(f)
+		}
+	}
+	answer, f := s.process.Read(ctx, j.request)
+	if f != nil {
+		return fate(f)
+	}
+	live, err := value.Decode(answer.GetMsgpack(), answer.GetJson(), j.converter.Resource.Type)
+	switch {
+	case err != nil:
+		return settled, badAnswer(err)
+	case live.IsNull() && j.goneAt.IsZero():
+		j.goneAt = s.stack.env.Now()
+		return gone, nil
+	}
+	return settled, j.observe(live, bytes.Equal(answer.GetMsgpack(), j.request.Prior.GetMsgpack()))
+}
+
+// fate of a job whose provider failed it: read again if the provider is dead, else a gap.
+func fate(f *provider.Failure) (outcome, *provider.Failure) {
+	if f.Lost {
+		return lost, nil
+	}
+	return settled, f
+}
+
+func badAnswer(err error) *provider.Failure {
+	return &provider.Failure{Reason: taffrail.ReasonError, Detail: "read the resource: " + err.Error()}
+}
+
+// recall brings what the state holds to the provider's present schema: that is what the live side is compared with.
+func (s *session) recall(ctx context.Context, j *job) *provider.Failure {
+	i := j.instance
+	known := s.resources[i.Type]
+	switch {
+	case known.err != nil:
+		return badAnswer(fmt.Errorf("the schema of %s: %w", i.Type, known.err))
+	case known.schema == nil:
+		return &provider.Failure{
+			Reason: taffrail.ReasonUnconfigured, Detail: fmt.Sprintf("the provider, at version %s, has no type %s", s.pack.Version, i.Type),
+			Hint: "the provider may be older or newer than the one that wrote the state: run init",
+		}
+	case i.SchemaVersion > known.schema.Version:
+		return &provider.Failure{
+			Reason: taffrail.ReasonUnconfigured,
+			Detail: fmt.Sprintf("the state was written by a newer provider: its schema version is %d, that of provider version %s is %d", i.SchemaVersion, s.pack.Version, known.schema.Version),
+			Hint:   "lock the provider to the version that wrote the state, and run init",
+		}
+	}
+	c := &value.Converter{Resource: known.schema, Marks: i.Marks, Sealer: s.stack.env.Sealer}
+	c.LearnStored(i.Attributes, i.Flat)
+	j.converter = c
+	j.observation.Handling = j.declared.handlingFor(known.schema)
+	if showsID(c) {
+		j.observation.Resource.ID = taffrail.ResourceID(i.ID())
+	}
+	prior, f := s.upgrade(ctx, j, known.schema)
+	if f != nil {
+		return f
+	}
+	var err error
+	if j.prior, err = value.Decode(prior.GetMsgpack(), prior.GetJson(), known.schema.Type); err != nil {
+		return badAnswer(fmt.Errorf("the upgraded state: %w", err))
+	}
+	if j.prior.IsNull() {
+		return badAnswer(errors.New("the upgraded state is empty"))
+	}
+	c.Learn(j.prior)
+	j.request.Type, j.request.Prior, j.request.Private, j.request.Meta = i.Type, prior, i.Private, s.meta
+	i.Attributes, i.Flat, j.recalled = nil, nil, true // the request has them now
+	return nil
+}
+
+// upgrade has the provider upgrade attributes and identity.
+func (s *session) upgrade(ctx context.Context, j *job, known *schema.Resource) (*tfwire.DynamicValue, *provider.Failure) {
+	i := j.instance
+	stored := provider.Stored{Type: i.Type, Version: i.SchemaVersion, JSON: i.Attributes, Flat: i.Flat}
+	if i.SchemaVersion == known.Version {
+		stored.JSON = value.Strip(i.Attributes, known.Type)
+	}
+	prior, f := s.process.Upgrade(ctx, stored)
+	if f != nil || i.Identity == nil {
+		return prior, f
+	}
+	j.request.Identity, f = s.process.UpgradeIdentity(ctx, i.Type, i.IdentityVersion, i.Identity)
+	return prior, f
+}
+
+// showsID says whether the attribute "id" may be shown.
+func showsID(c *value.Converter) bool {
+	root := c.Resource.Root
+	return (root == nil || !root.Sensitive && root.Field("id") == nil) && !c.Marked("id")
+}
+
+// observe translates both sides. When the provider gave back the bytes that it was given, they are one.
+func (j *job) observe(live cty.Value, same bool) *provider.Failure {
+	o, c := &j.observation, j.converter
+	c.Learn(live)
+	recorded, err := c.Convert(j.prior)
+	if err != nil {
+		return badAnswer(fmt.Errorf("the stored state: %w", err))
+	}
+	o.Recorded = recorded
+	if c.Secrets().In(string(o.Resource.ID)) {
+		o.Resource.ID = ""
+	}
+	if same {
+		o.Live = recorded
+		return nil
+	}
+	if o.Live, err = c.Convert(live); err != nil {
+		return badAnswer(err)
+	}
+	return nil
+}
+
+// scrub takes every secret that we know of out of a provider's message.
+func (s *session) scrub(j *job, text string) string {
+	if j.converter != nil {
+		text = j.converter.Secrets().Scrub(text)
+	}
+	return s.secrets.Scrub(text)
+}

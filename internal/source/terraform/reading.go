@@ -1,0 +1,160 @@
+package terraform
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"sync"
+
+	"github.com/taffrail-dev/taffrail"
+	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/addr"
+	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/install"
+	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/module"
+	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/state"
+)
+
+// A reading is one Read of a stack.
+type reading struct {
+	stack    *stack
+	header   state.Header
+	tree     *module.Tree
+	finder   *install.Finder
+	lockSeen string // the lock of the state that was held at the start; empty if there was none
+	declared map[declaredKey]*declared
+	seen     map[taffrail.Address]bool
+
+	settled []taffrail.Observation // of what no provider is asked for
+	lanes   map[addr.ProviderConfig]*lane
+}
+
+// add takes an instance of the state, if it is selected.
+func (r *reading) add(i *state.Instance, sel taffrail.Selection) {
+	o := taffrail.Observation{Resource: r.resource(i)}
+	r.seen[o.Resource.Address] = true
+	gap := r.leftOut(i)
+	l := r.lanes[i.Provider]
+	if l == nil {
+		l = &lane{reading: r, config: i.Provider, kinds: map[string]bool{}}
+		r.lanes[i.Provider] = l
+	}
+	if gap == nil {
+		l.kinds[i.Type] = true
+	}
+	if !sel.Selects(o.Resource.Address) {
+		return
+	}
+	if gap != nil {
+		r.settled = append(r.settled, withGap(o, *gap))
+		return
+	}
+	instance := *i
+	l.jobs = append(l.jobs, &job{instance: &instance, observation: o, declared: r.declaration(i)})
+}
+
+func (r *reading) resource(i *state.Instance) taffrail.Resource {
+	res := taffrail.Resource{
+		Stack: r.stack.id(r.header), Address: taffrail.Address(i.Address()), Type: taffrail.ResourceType(i.Type),
+		Module: i.Module, Provider: i.Provider.Provider.String(),
+	}
+	if i.Deposed != "" {
+		res.Address += taffrail.Address(" (deposed " + i.Deposed + ")")
+	}
+	if d := r.declaration(i); d != nil {
+		res.File, res.Line = d.file, d.Range.Start.Line
+	}
+	return res
+}
+
+// aloneInState are providers whose resources have no life outside of the state: what they read back is what they are given.
+// A file of the provider "local" lives on this host, and is read.
+var aloneInState = map[string]bool{
+	"hashicorp/random": true, "hashicorp/null": true, "hashicorp/time": true, "hashicorp/tls": true, "hashicorp/archive": true,
+	"hashicorp/external": true,
+}
+
+// leftOut says why nobody is asked for an instance; nil if somebody is.
+func (r *reading) leftOut(i *state.Instance) *taffrail.Gap {
+	p := i.Provider.Provider
+	switch {
+	case i.Deposed != "":
+		return &taffrail.Gap{Reason: taffrail.ReasonIgnored, Detail: "deposed object: waits to be destroyed"}
+	case p.Builtin():
+		return &taffrail.Gap{Reason: taffrail.ReasonUnsupported, Detail: "its data lives in the state alone: the provider is a part of the tool"}
+	case aloneInState[p.Namespace+"/"+p.Type] && !r.stack.config.ReadAll:
+		return &taffrail.Gap{Reason: taffrail.ReasonUnsupported, Detail: "its data lives in the state alone: provider " + p.Namespace + "/" + p.Type}
+	}
+	return nil
+}
+
+// run sends one observation for each selected resource, and closes the channel.
+func (r *reading) run(ctx context.Context, out chan<- taffrail.Observation) {
+	defer close(out)
+	for _, o := range r.settled {
+		o.At = r.stack.env.Now().UTC()
+		if ctx.Err() != nil {
+			o.Gap = cancelledGap(o.Resource)
+		}
+		out <- o
+	}
+	var done sync.WaitGroup
+	for _, l := range r.lanes {
+		if len(l.jobs) == 0 {
+			continue
+		}
+		l.session = r.stack.session(r, l)
+		done.Go(func() { l.run(ctx, out) })
+	}
+	done.Wait()
+}
+
+// missing are the selected addresses that the state does not hold. They are no observations, since there is no resource, and gaps of the
+// whole: whoever asked must not take silence for anything.
+func (r *reading) missing(sel taffrail.Selection) []taffrail.Gap {
+	var gaps []taffrail.Gap
+	for _, a := range sel.Addresses {
+		if !r.seen[a] {
+			gaps = append(gaps, taffrail.Gap{
+				Reason: taffrail.ReasonError, Detail: fmt.Sprintf("%s is not in the state", addr.Clip(string(a))),
+				Hint: "see the addresses with `terraform state list` or `tofu state list`",
+			})
+		}
+	}
+	return gaps
+}
+
+// raced looks at the state again. If it moved while the live side was read, or if somebody held its lock, then what was recorded
+// and what is live may belong to different moments.
+func (r *reading) raced() []taffrail.Gap {
+	gap := func(format string, args ...any) []taffrail.Gap {
+		return []taffrail.Gap{{
+			Reason: taffrail.ReasonRaced, Detail: fmt.Sprintf(format, args...), Hint: "scan again when no apply is running",
+		}}
+	}
+	if r.lockSeen != "" {
+		return gap("the state was locked when the scan began: %s", filepath.Base(r.lockSeen))
+	}
+	now, err := state.ReadHeader(r.stack.target.state)
+	switch {
+	case err != nil:
+		return gap("the state could not be read again after the scan: %v", err)
+	case now.Lineage != r.header.Lineage:
+		return gap("the state was replaced during the scan: another lineage")
+	case now.Serial != r.header.Serial:
+		return gap("the state moved from serial %d to %d during the scan", r.header.Serial, now.Serial)
+	}
+	if file, locked := r.stack.target.locked(); locked {
+		return gap("the state was locked when the scan ended: %s", filepath.Base(file))
+	}
+	return nil
+}
+
+func withGap(o taffrail.Observation, g taffrail.Gap) taffrail.Observation {
+	g.Address, g.Type = o.Resource.Address, o.Resource.Type
+	o.Gap = &g
+	o.Live = taffrail.Unknown()
+	return o
+}
+
+func cancelledGap(res taffrail.Resource) *taffrail.Gap {
+	return &taffrail.Gap{Address: res.Address, Type: res.Type, Reason: taffrail.ReasonCancelled, Detail: "the scan was stopped first"}
+}

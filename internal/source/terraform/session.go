@@ -1,0 +1,249 @@
+package terraform
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/hcl/v2/hcldec"
+	"github.com/zclconf/go-cty/cty"
+	"github.com/zclconf/go-cty/cty/msgpack"
+
+	"github.com/taffrail-dev/taffrail"
+	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/addr"
+	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/install"
+	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/provider"
+	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/schema"
+	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/tfwire"
+	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/value"
+)
+
+// maxCrashes is how often a provider may die in one read of the stack. Each resource that kills it costs two.
+const maxCrashes = 16
+
+// packedNil is null in msgpack.
+const packedNil = 0xc0
+
+// A session keeps one provider process, configured once, from one read of the stack to the next. What it was started with is kept
+// beside it: if the lock file or the configuration says something else by then, it is started anew.
+//
+// Only one goroutine starts and ends the process. While resources are read, the fields do not change.
+type session struct {
+	stack  *stack
+	config addr.ProviderConfig
+
+	reading *reading // the present one
+	wanted  []string // resource types that it needs
+	crashes int
+	failed  *provider.Failure // why the session is of no use in this reading
+
+	process    *provider.Process
+	locked     install.Locked // what the process was checked against
+	configured []byte         // what it was configured with
+	spec       hcldec.Spec
+	meta       *tfwire.DynamicValue // of provider_meta: null, where the provider has such a thing
+	resources  map[string]resourceSchema
+	secrets    value.Secrets // of the configuration and the environment
+
+	mu   sync.Mutex
+	pack install.Package
+}
+
+// A resourceSchema is what is known of a type, or why it is of no use. Neither says that the provider does not have it.
+type resourceSchema struct {
+	schema *schema.Resource
+	err    error
+}
+
+// component names the provider for a description of the stack, once it is known.
+func (s *session) component() (taffrail.Component, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := taffrail.Component{Name: s.config.Provider.String(), Version: s.pack.Version, Digest: s.pack.Digest}
+	return c, s.pack.Executable != ""
+}
+
+// renew prepares the session for another reading.
+func (s *session) renew(r *reading, types []string) {
+	s.reading, s.wanted, s.crashes, s.failed = r, types, 0, nil
+}
+
+// end ends the process.
+func (s *session) end() {
+	if s.process != nil {
+		s.process.Close()
+		s.process = nil
+	}
+}
+
+// ensure makes sure of a process that is configured as the stack wants it now.
+func (s *session) ensure(ctx context.Context) *provider.Failure {
+	if ctx.Err() != nil {
+		return stopped()
+	}
+	if s.process != nil && (!s.process.Alive() || s.isStale()) {
+		s.end()
+	}
+	for s.process == nil && s.failed == nil {
+		if f := s.backOff(ctx); f != nil {
+			return f
+		}
+		f := s.start(ctx)
+		switch {
+		case f == nil:
+		case f.Reason == taffrail.ReasonCancelled:
+			return f
+		case f.Reason == taffrail.ReasonCrashed && s.crashes == 0:
+			s.crashes++ // once more: it may have been killed for want of memory
+		default:
+			s.failed = f
+		}
+	}
+	return s.failed
+}
+
+// lost takes note that the process died.
+func (s *session) lost() {
+	s.end()
+	s.crashes++
+	s.stack.env.Logger.Warn("provider died", slog.String("provider", s.config.String()), slog.Int("times", s.crashes))
+	if s.crashes >= maxCrashes {
+		s.failed = &provider.Failure{
+			Reason: taffrail.ReasonCrashed, Detail: fmt.Sprintf("the provider died %d times in this scan, and was given up", s.crashes),
+			Hint: "see the provider's own messages with debug logging on",
+		}
+	}
+}
+
+// backOff waits before a start that follows a crash, longer each time.
+func (s *session) backOff(ctx context.Context) *provider.Failure {
+	if s.crashes == 0 {
+		return nil
+	}
+	const first, most = 50 * time.Millisecond, 2 * time.Second
+	timer := time.NewTimer(min(first<<min(s.crashes, 10), most))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return stopped()
+	}
+}
+
+func stopped() *provider.Failure {
+	return &provider.Failure{Reason: taffrail.ReasonCancelled, Detail: "the scan was stopped first"}
+}
+
+// isStale says whether a process from an earlier reading is not what the stack wants now.
+func (s *session) isStale() bool {
+	now, ok := s.reading.finder.Lock[s.config.Provider]
+	if ok != (s.locked.Version != "") || now.Version != s.locked.Version || !slices.Equal(now.Hashes, s.locked.Hashes) {
+		return true
+	}
+	if slices.ContainsFunc(s.wanted, func(t string) bool { _, known := s.resources[t]; return !known }) {
+		return true // its schema was thrown away
+	}
+	v, err := s.reading.tree.Root.Configure(s.config, s.spec, s.stack.host.environ)
+	if err != nil {
+		return true
+	}
+	packed, err := msgpack.Marshal(v, v.Type())
+	return err != nil || string(packed) != string(s.configured)
+}
+
+// start finds, checks, starts and configures the provider. Without an error the process is ready to read.
+func (s *session) start(ctx context.Context) *provider.Failure {
+	pack, err := s.reading.finder.Find(s.config.Provider)
+	if err != nil {
+		return unconfigured(err)
+	}
+	s.mu.Lock()
+	s.pack = pack
+	s.mu.Unlock()
+	dir := s.stack.target.dir
+	process, f := provider.Start(ctx, provider.Program{
+		Path: pack.Executable, Dir: dir, Env: s.stack.host.providerEnviron(dir),
+		Logger: s.stack.env.Logger.With(slog.String("provider", s.config.Provider.String())),
+	})
+	if f != nil {
+		return f
+	}
+	s.locked = s.reading.finder.Lock[s.config.Provider]
+	if f := s.configure(ctx, process); f != nil {
+		process.Close()
+		f.Detail = s.secrets.Scrub(f.Detail)
+		return f
+	}
+	s.process = process
+	return nil
+}
+
+func (s *session) configure(ctx context.Context, process *provider.Process) *provider.Failure {
+	ctx, cancel := context.WithTimeout(ctx, s.stack.config.Timeout)
+	defer cancel()
+	s.secrets = s.stack.host.secrets()
+	schemas, f := process.Schemas(ctx, func(t string) bool { return slices.Contains(s.wanted, t) })
+	if f != nil {
+		return f
+	}
+	s.compile(schemas)
+	s.meta = nil
+	if schemas.Meta != nil {
+		s.meta = &tfwire.DynamicValue{Msgpack: []byte{packedNil}}
+	}
+	spec, err := schema.Spec(schemas.Provider.GetBlock())
+	if err != nil {
+		return unconfigured(fmt.Errorf("the provider's own schema: %w", err))
+	}
+	s.spec = spec
+	config, err := s.reading.tree.Root.Configure(s.config, spec, s.stack.host.environ)
+	if err != nil {
+		return unconfigured(err)
+	}
+	if compiled, err := schema.Compile(schemas.Provider); err == nil {
+		c := value.Converter{Resource: compiled}
+		c.Learn(config)
+		for _, secret := range c.Secrets() {
+			s.secrets = s.secrets.With(secret)
+		}
+	}
+	return s.send(ctx, process, config)
+}
+
+func (s *session) send(ctx context.Context, process *provider.Process, config cty.Value) *provider.Failure {
+	packed, err := msgpack.Marshal(config, config.Type())
+	if err != nil {
+		return unconfigured(fmt.Errorf("the provider's configuration: %w", err))
+	}
+	s.configured = packed
+	return process.Configure(ctx, packed, s.reading.header.Tool)
+}
+
+// compile keeps what is needed of the schemas. A type that the provider lacks, or whose schema makes no sense, is noted as such.
+func (s *session) compile(schemas provider.Schemas) {
+	s.resources = map[string]resourceSchema{}
+	for _, t := range s.wanted {
+		wire, ok := schemas.Resources[t]
+		if !ok {
+			s.resources[t] = resourceSchema{}
+			continue
+		}
+		compiled, err := schema.Compile(wire)
+		s.resources[t] = resourceSchema{schema: compiled, err: err}
+	}
+}
+
+// unconfigured turns an error of ours into the failure that it means for resources.
+func unconfigured(err error) *provider.Failure {
+	detail, hint := err.Error(), taffrail.HintOf(err)
+	var e *taffrail.Error
+	if errors.As(err, &e) && e.Op == "find provider" {
+		detail = e.Err.Error()
+	}
+	return &provider.Failure{Reason: taffrail.ReasonUnconfigured, Detail: detail, Hint: hint}
+}

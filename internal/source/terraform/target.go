@@ -1,0 +1,113 @@
+package terraform
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/taffrail-dev/taffrail"
+	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/module"
+)
+
+// A target is a stack that was found: where its state is, and its code.
+type target struct {
+	name      string // as the person gave it
+	dir       string // absolute; of the root module, else of the state file
+	state     string // absolute
+	workspace string
+	dataDir   string
+	code      bool // whether the folder holds code
+}
+
+func findTarget(c Config, host host) (target, error) {
+	path, err := filepath.Abs(c.Target)
+	if err != nil {
+		return target{}, &taffrail.Error{Op: "open stack", Kind: taffrail.KindInvalid, Err: err}
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return target{}, targetError(err)
+	}
+	if !info.IsDir() {
+		return stateTarget(c, path, host)
+	}
+	t := target{name: c.Target, dir: path, dataDir: module.DataDir(path, host.getenv), code: true}
+	root, err := module.Load(path)
+	if taffrail.KindOf(err) == taffrail.KindNotFound {
+		if beside := filepath.Join(path, "terraform.tfstate"); exists(beside) {
+			return stateTarget(c, beside, host)
+		}
+	}
+	if err != nil {
+		return target{}, err
+	}
+	place, err := root.Locate(t.dataDir, c.Workspace, host.getenv)
+	if err != nil {
+		return target{}, err
+	}
+	t.state, t.workspace = place.State, place.Workspace
+	return t, nil
+}
+
+// stateTarget takes a state file. The folder that it stands in may hold the code, and for a workspace's state the folder above
+// terraform.tfstate.d.
+func stateTarget(c Config, path string, host host) (target, error) {
+	t := target{name: c.Target, dir: filepath.Dir(path), state: path, workspace: "default"}
+	if above := filepath.Dir(t.dir); filepath.Base(above) == "terraform.tfstate.d" {
+		t.workspace = filepath.Base(t.dir)
+		t.dir = filepath.Dir(above)
+	}
+	t.workspace = cmp.Or(c.Workspace, t.workspace)
+	t.dataDir = module.DataDir(t.dir, host.getenv)
+	_, err := module.Load(t.dir)
+	t.code = err == nil
+	if err != nil && taffrail.KindOf(err) != taffrail.KindNotFound {
+		return target{}, err
+	}
+	return t, nil
+}
+
+func targetError(err error) error {
+	e := &taffrail.Error{Op: "open stack", Kind: taffrail.KindInvalid, Err: err}
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		e.Kind, e.Hint = taffrail.KindNotFound, "name the folder of a root module, or a state file"
+	case errors.Is(err, fs.ErrPermission):
+		e.Kind = taffrail.KindDenied
+	}
+	return e
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
+}
+
+// locked says whether somebody holds the lock of the state: an apply is likely under way.
+func (t target) locked() (string, bool) {
+	name := filepath.Base(t.state)
+	if name[0] == '.' {
+		name = name[1:]
+	}
+	path := filepath.Join(filepath.Dir(t.state), "."+name+".lock.info")
+	return path, exists(path)
+}
+
+// load reads the code anew: between two reads of a stack it may change. The tree of a stack without code is empty.
+func (t target) load() (*module.Tree, error) {
+	if !t.code {
+		return module.NewTree(nil, t.dataDir)
+	}
+	root, err := module.Load(t.dir)
+	if err != nil {
+		return nil, err
+	}
+	tree, err := module.NewTree(root, t.dataDir)
+	if err != nil {
+		return nil, &taffrail.Error{Op: "read modules", Kind: taffrail.KindInvalid, Err: err, Hint: fmt.Sprintf("run init in %s", t.dir)}
+	}
+	return tree, nil
+}

@@ -1,0 +1,111 @@
+// Package terraform reads stacks of Terraform and OpenTofu: their state, and what is live, through the stack's own providers.
+//
+// A provider is asked just as the tool itself asks it before a plan: it is started from the stack's folder of providers, configured
+// from the stack's code and environment, given what the state holds of a resource, and answers with what is live. Nothing is
+// planned, no lock is taken, and nothing is written into the stack's folder; a provider runs with that folder as its working
+// directory, as under the tool, since configurations hold relative paths.
+//
+// What is particular to Terraform stays in this folder: schemas, private state, credentials, cty values. What leaves it
+// are Observations, with every secret replaced by a keyed digest, and gaps that say what could not be read and why.
+package terraform
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/taffrail-dev/taffrail"
+	"github.com/taffrail-dev/taffrail/internal/plug"
+	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/addr"
+)
+
+// Register adds the source to the registry, under the name "terraform".
+func Register(r *plug.Registry) {
+	plug.Add(r, "terraform", func(_ context.Context, env plug.Env, c Config) (taffrail.Stack, error) {
+		return open(env, c, system())
+	})
+}
+
+// Config says which stack to read, and how.
+type Config struct {
+	// Target is the folder of a root module, or a state file. Empty means the current folder. The code beside a state
+	// file, if there is any, configures the providers.
+	Target string `yaml:"target"`
+	// Workspace is the workspace to read. Empty means the selected one: TF_WORKSPACE, else what `workspace select` chose.
+	Workspace string `yaml:"workspace"`
+	// Concurrency is how many resources one provider process reads at once. 0 means 10, which is what the tools do.
+	Concurrency int `yaml:"concurrency"`
+	// Timeout bounds each call to a provider. 0 means 60s.
+	Timeout time.Duration `yaml:"timeout"`
+	// ConfirmDelay is how long after a resource was found gone it is read again, before it is believed. 0 means 1s.
+	ConfirmDelay time.Duration `yaml:"confirm_delay"`
+	// CLIConfig is the file that says where mirrors of providers are. Empty means the file that the tools would take.
+	CLIConfig string `yaml:"cli_config"`
+	// CacheDir is a folder in which packed providers are unpacked. Empty means a folder "taffrail" in the user's cache.
+	CacheDir string `yaml:"cache_dir"`
+	// AllowUnlocked runs providers of a stack that has no lock file, if init left exactly one version of them in the stack's
+	// own folder. Their content is then vouched for by nobody.
+	AllowUnlocked bool `yaml:"allow_unlocked"`
+	// ReadAll also reads resources whose data lives in the state alone (random, time, tls, ...). Their providers answer with
+	// what they are given, so that this shows no drift: it is for tests of the machinery.
+	ReadAll bool `yaml:"read_all"`
+}
+
+const (
+	defaultConcurrency  = 10
+	maxConcurrency      = 1000
+	defaultTimeout      = time.Minute
+	defaultConfirmDelay = time.Second
+)
+
+func (c Config) withDefaults() (Config, error) {
+	switch {
+	case c.Concurrency < 0 || c.Concurrency > maxConcurrency:
+		return c, badConfig("concurrency %d is not from 1 to %d", c.Concurrency, maxConcurrency)
+	case c.Timeout < 0:
+		return c, badConfig("timeout %v is negative", c.Timeout)
+	case c.ConfirmDelay < 0:
+		return c, badConfig("confirm_delay %v is negative", c.ConfirmDelay)
+	}
+	if c.Target == "" {
+		c.Target = "."
+	}
+	if c.Concurrency == 0 {
+		c.Concurrency = defaultConcurrency
+	}
+	if c.Timeout == 0 {
+		c.Timeout = defaultTimeout
+	}
+	if c.ConfirmDelay == 0 {
+		c.ConfirmDelay = defaultConfirmDelay
+	}
+	return c, nil
+}
+
+func badConfig(format string, args ...any) error {
+	return &taffrail.Error{Op: "open stack", Kind: taffrail.KindInvalid, Err: fmt.Errorf(format, args...)}
+}
+
+// open finds the stack's code and state. No provider is started before the first Read.
+func open(env plug.Env, c Config, host host) (*stack, error) {
+	c, err := c.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	if env.Sealer == nil {
+		return nil, &taffrail.Error{Op: "open stack", Kind: taffrail.KindInternal, Err: errors.New("there is no key to seal secrets with")}
+	}
+	if env.Logger == nil {
+		env.Logger = slog.New(slog.DiscardHandler)
+	}
+	if env.Now == nil {
+		env.Now = time.Now
+	}
+	target, err := findTarget(c, host)
+	if err != nil {
+		return nil, err
+	}
+	return &stack{env: env, config: c, host: host, target: target, sessions: map[addr.ProviderConfig]*session{}}, nil
+}
