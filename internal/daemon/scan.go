@@ -143,28 +143,31 @@ func (s *scan) take(f taffrail.Finding) taffrail.Finding {
 	return f
 }
 
-// judge settles what the findings come to, now that it is known whether the recorded side held still. A gap of the whole stack
-// takes the ground from under each difference that was found.
+// judge settles what the findings come to, now that it is known whether the recorded side held still. If it did not, that takes the
+// ground from under each difference that was found.
 func (s *scan) judge(gaps []taffrail.Gap, after taffrail.StackInfo) {
-	var whole *taffrail.Gap
+	var raced *taffrail.Gap
 	for _, g := range gaps {
-		if g.Address == "" {
-			whole = &g
-			s.coverage.Gaps = append(s.coverage.Gaps, g)
+		if g.Address != "" {
+			continue // it came with its resource
+		}
+		s.coverage.Gaps = append(s.coverage.Gaps, g)
+		if g.Reason == taffrail.ReasonRaced {
+			raced = &g
 		}
 	}
-	if whole == nil && after.ID != "" && (after.Serial != s.stack.Serial || after.Lineage != s.stack.Lineage) {
-		whole = &taffrail.Gap{
+	if raced == nil && after.ID != "" && (after.Serial != s.stack.Serial || after.Lineage != s.stack.Lineage) {
+		raced = &taffrail.Gap{
 			Reason: taffrail.ReasonRaced, Hint: "scan again when no apply is running",
 			Detail: fmt.Sprintf("the state moved from serial %d to %d during the scan", s.stack.Serial, after.Serial),
 		}
-		s.coverage.Gaps = append(s.coverage.Gaps, *whole)
+		s.coverage.Gaps = append(s.coverage.Gaps, *raced)
 	}
 	for i := range s.findings {
 		f := &s.findings[i]
-		if whole != nil && f.Status.IsDrift() {
+		if raced != nil && f.Status.IsDrift() {
 			f.Status, f.Changes = taffrail.NotChecked, []taffrail.Change{}
-			f.Gap = &taffrail.Gap{Address: f.Resource.Address, Type: f.Resource.Type, Reason: whole.Reason, Detail: whole.Detail, Hint: whole.Hint}
+			f.Gap = &taffrail.Gap{Address: f.Resource.Address, Type: f.Resource.Type, Reason: raced.Reason, Detail: raced.Detail, Hint: raced.Hint}
 		}
 		s.statuses[f.Status]++
 		s.coverage.Count(taffrail.Observation{Gap: f.Gap})
@@ -186,19 +189,18 @@ func (s *scan) outcome() taffrail.Outcome {
 	return taffrail.OutcomeOK
 }
 
-// blind says whether something kept the whole stack from being judged.
-func (s *scan) blind() bool {
-	return slices.ContainsFunc(s.coverage.Gaps, func(g taffrail.Gap) bool { return g.Address == "" })
-}
-
 // end says how a drift at this address came to its end, and nothing if it did not or nobody knows. That a resource was not seen means
 // that the stack records it no more only if all of the stack was seen.
 func (s *scan) end(address taffrail.Address) taffrail.EndReason {
-	if s.blind() {
-		return ""
+	whole := len(s.selection.Addresses) == 0 && !s.cut
+	for _, g := range s.coverage.Gaps {
+		if g.Address == "" && g.Reason == taffrail.ReasonRaced {
+			return ""
+		}
+		whole = whole && g.Address != ""
 	}
 	why, seen := s.seen[address]
-	if !seen && len(s.selection.Addresses) == 0 && !s.cut {
+	if !seen && whole {
 		return taffrail.EndReleased
 	}
 	return why

@@ -168,6 +168,21 @@ func TestAResourceThatTheStackNoLongerRecords(t *testing.T) {
 	wellAt(t, s)
 }
 
+func TestAGapOfTheWholeStackHidesNoDriftAndReleasesNone(t *testing.T) {
+	w := newWorld("a", "b", "c")
+	*w.find("a") = observe("a", "moved")
+	*w.find("c") = observe("c", "moved")
+	s := newSite(t, w)
+	scanOnce(t, s.start(t))
+	w.observations = w.observations[:2]
+	w.gaps = []taffrail.Gap{{Reason: taffrail.ReasonDenied, Detail: "one folder of the code could not be read"}}
+	r := scanOnce(t, s.start(t))
+	if len(r.Drifts) != 1 || len(r.Ended) != 0 || r.Outcome != taffrail.OutcomeIncomplete {
+		t.Errorf("%+v", r)
+	}
+	wellAt(t, s)
+}
+
 func TestAScanThatIsCutShortIsHonest(t *testing.T) {
 	w := newWorld("a", "b", "c")
 	*w.find("a") = observe("a", "moved")
