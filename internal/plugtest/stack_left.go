@@ -1,0 +1,111 @@
+package plugtest
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/taffrail-dev/taffrail"
+)
+
+func checkFolder(t *testing.T, c StackCase) error {
+	if c.Folder == "" {
+		return nil
+	}
+	before, err := fingerprint(c.Folder)
+	if err != nil {
+		return err
+	}
+	if _, err := whole(t, c); err != nil {
+		return err
+	}
+	after, err := fingerprint(c.Folder)
+	if err != nil {
+		return err
+	}
+	if diff := cmp.Diff(before, after); diff != "" {
+		return fmt.Errorf("the folder changed (-before +after):\n%s", diff)
+	}
+	return nil
+}
+
+// fingerprint gives mode, time of change and content of everything in a folder.
+func fingerprint(root string) (map[string]string, error) {
+	all := map[string]string{}
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		all[path] = fmt.Sprintf("%v %v", info.Mode(), info.ModTime())
+		if !info.Mode().IsRegular() {
+			return nil
+		}
+		f, err := os.Open(path)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		h := sha256.New()
+		_, err = io.Copy(h, f)
+		all[path] += fmt.Sprintf(" %x", h.Sum(nil))
+		return err
+	})
+	return all, err
+}
+
+// settle is how long what ends may take to be gone.
+const settle = 3 * time.Second
+
+func checkClose(t *testing.T, c StackCase) error {
+	goroutines, processes := runtime.NumGoroutine(), children()
+	s := c.Open(t)
+	if r := read(t.Context(), s, taffrail.Selection{}); r.err != nil {
+		return r.err
+	}
+	for i := range 2 {
+		if err := s.Close(); err != nil {
+			return fmt.Errorf("close %d: %w", i+1, err)
+		}
+	}
+	deadline := time.Now().Add(settle)
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for ; ; <-tick.C {
+		left := slices.DeleteFunc(children(), func(p string) bool { return slices.Contains(processes, p) })
+		n := runtime.NumGoroutine()
+		if n <= goroutines && len(left) == 0 {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			stacks := make([]byte, 64<<10)
+			return fmt.Errorf("%d goroutines before and %d after, processes left: %v\n%s", goroutines, n, left, stacks[:runtime.Stack(stacks, true)])
+		}
+	}
+}
+
+// children lists the processes that we started, where the system says so.
+func children() []string {
+	var all []string
+	tasks, _ := filepath.Glob("/proc/self/task/*/children") // a fixed pattern is never bad
+	for _, task := range tasks {
+		data, err := os.ReadFile(task)
+		if err == nil {
+			all = append(all, strings.Fields(string(data))...)
+		}
+	}
+	return all
+}
