@@ -1,0 +1,187 @@
+package file
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/taffrail-dev/taffrail"
+)
+
+// maxFile is more than any of our files has.
+const maxFile = 64 << 10
+
+// steps lets a test fail at each step that changes the disk. Nil lets all succeed.
+type steps func(step string) error
+
+func (s steps) at(step string) error {
+	if s == nil {
+		return nil
+	}
+	return s(step)
+}
+
+// replace puts content in the place of a file. The caller holds the folder's lock. If we stop before the rename, the old
+// content is there and a temporary file is left, which the next one writes over. If we stop after it, either may be
+// there once the power is back, whole: that is decided by the time it returns nil.
+func replace(path string, content []byte, s steps) error {
+	temp := path + ".tmp"
+	if err := writeSynced(temp, os.O_TRUNC, content, s); err != nil {
+		return err
+	}
+	if err := s.at("rename"); err != nil {
+		return err
+	}
+	if err := os.Rename(temp, path); err != nil {
+		return err
+	}
+	if err := s.at("sync folder"); err != nil {
+		return err
+	}
+	return syncFolder(filepath.Dir(path))
+}
+
+// create writes a file that must not exist: [fs.ErrExist] if it does, whoever made it. The caller holds the folder's
+// lock. If we stop before the link, nothing is there but a temporary file. If we stop after it, the temporary file is
+// a second name of the new one. The next one removes it in either case.
+func create(path string, content []byte, s steps) error {
+	temp := path + ".tmp"
+	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if _, err := os.Lstat(path); err == nil {
+		return fmt.Errorf("%s: %w", path, fs.ErrExist)
+	}
+	if err := writeSynced(temp, os.O_EXCL, content, s); err != nil {
+		return err
+	}
+	if err := s.at("link"); err != nil {
+		return err
+	}
+	if err := os.Link(temp, path); err != nil {
+		return errors.Join(err, os.Remove(temp))
+	}
+	if err := s.at("remove temporary file"); err != nil {
+		return err
+	}
+	if err := os.Remove(temp); err != nil {
+		return err
+	}
+	if err := s.at("sync folder"); err != nil {
+		return err
+	}
+	return syncFolder(filepath.Dir(path))
+}
+
+func writeSynced(path string, flag int, content []byte, s steps) error {
+	if err := s.at("open temporary file"); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|syscall.O_NOFOLLOW|flag, 0o600)
+	if err != nil {
+		return err
+	}
+	err = s.at("write")
+	if err == nil {
+		_, err = f.Write(content)
+	}
+	if err == nil {
+		err = s.at("sync file")
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
+}
+
+func syncFolder(path string) error {
+	d, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// makeFolder makes a folder and those above it, for the owner alone, each durable before the next.
+func makeFolder(path string) error {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return nil
+	}
+	parent := filepath.Dir(path)
+	if parent != path {
+		if err := makeFolder(parent); err != nil {
+			return err
+		}
+	}
+	if err := os.Mkdir(path, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return syncFolder(parent)
+}
+
+// locked runs f under an advisory lock that all processes of this machine respect. The lock ends with the process. It makes
+// the lock's folder if need be.
+func locked(ctx context.Context, path string, f func() error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := makeFolder(filepath.Dir(path)); err != nil {
+		return err
+	}
+	lock, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return err
+	}
+	defer lock.Close() // ends the lock, too
+	if err := acquire(ctx, lock); err != nil {
+		return fmt.Errorf("lock %s: %w", path, err)
+	}
+	return f()
+}
+
+// acquire asks again and again, because a lock that one waits for cannot be given up when the context ends.
+func acquire(ctx context.Context, lock *os.File) error {
+	for pause := time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {
+		err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if err == nil || !errors.Is(err, syscall.EWOULDBLOCK) && !errors.Is(err, syscall.EINTR) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(pause):
+		}
+	}
+}
+
+// read gives the content of one of our files, if it is a file that nobody else could have touched in the way that forbidden
+// mode bits would let them. [fs.ErrNotExist] if there is none.
+func read(path string, forbidden fs.FileMode, flag int) ([]byte, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK|flag, 0) // a pipe must not make us wait
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, &taffrail.Error{
+			Op: "read " + path, Kind: taffrail.KindInvalid, Err: errors.New("this is not a file"), Hint: "move it away, or name another folder",
+		}
+	}
+	if mode := info.Mode().Perm(); mode&forbidden != 0 {
+		return nil, &taffrail.Error{
+			Op: "read " + path, Kind: taffrail.KindDenied, Err: fmt.Errorf("its mode is %04o, so that others than its owner have access", mode),
+			Hint: "chmod 600 " + path,
+		}
+	}
+	return io.ReadAll(io.LimitReader(f, maxFile))
+}
