@@ -117,9 +117,9 @@ func (p *page) payloads(e daemon.LogEntry) {
 	if !ok {
 		return
 	}
-	p.line()
 	payload, err := payloadOf(e, ref)
 	if err != nil {
+		p.line()
 		p.line(p.yellow(safe(err.Error())))
 		return
 	}
@@ -131,6 +131,7 @@ func (p *page) payloads(e daemon.LogEntry) {
 	case json.Unmarshal(payload, &gaps) == nil:
 		p.gaps(gaps.Content, view{all: true})
 	default:
+		p.line()
 		p.line(p.yellow("the payload " + safe(ref.SHA256) + " is of a form that this program does not know"))
 	}
 }
@@ -142,6 +143,7 @@ func (p *page) finding(f taffrail.Finding) {
 			sign = s.sign
 		}
 	}
+	p.line()
 	p.line("Observed ", stamp(f.ObservedAt), ", recorded → live:")
 	p.heading(sign, f, "")
 	p.rows(rowsOf(f.Changes), 4)

@@ -47,7 +47,7 @@ func printError(w io.Writer, s style, err error) {
 
 // usage is an error in what was typed.
 func usage(hint, format string, args ...any) error {
-	return &taffrail.Error{Op: "read the command line", Kind: taffrail.KindInvalid, Err: fmt.Errorf(format, args...), Hint: hint}
+	return &taffrail.Error{Op: "usage", Kind: taffrail.KindInvalid, Err: fmt.Errorf(format, args...), Hint: hint}
 }
 
 // stopped makes the error of a command that a signal stopped one that says so.

@@ -57,6 +57,9 @@ func (f *fake) InitLog(ctx context.Context, origin string) (daemon.LogInfo, erro
 
 func (f *fake) Entries(_ context.Context, from, to int64, each func(daemon.LogEntry) error) error {
 	f.asked = append(f.asked, [2]int64{from, to})
+	if from < 0 {
+		from += int64(len(f.entries))
+	}
 	for _, e := range f.entries {
 		if e.Index < from || to >= 0 && e.Index >= to {
 			continue

@@ -32,7 +32,7 @@ func (a *app) logInitCommand() *cobra.Command {
 		Args:    cobra.ArbitraryArgs,
 		RunE:    a.do(0, func(ctx context.Context, _ []string) error { return a.initLog(ctx, origin, form) }),
 	}
-	cmd.Flags().StringVar(&origin, "origin", "", "`name` that the log signs with for ever, such as host/log/scope (else one is made up)")
+	cmd.Flags().StringVar(&origin, "origin", "", "name that the log signs with for ever, such as host/log/scope (else one is made up)")
 	outputFlag(cmd, &form)
 	return cmd
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
-	"strings"
 	"sync/atomic"
 
 	"github.com/spf13/cobra"
@@ -62,10 +61,15 @@ type check struct {
 }
 
 type problem struct {
-	What string `json:"what"`
-	From int64  `json:"from"` // first entry concerned
-	To   int64  `json:"to"`   // first entry after those concerned; equal to from if it is none in particular
-	Hint string `json:"hint,omitempty"`
+	What    string   `json:"what"`
+	Entries *entries `json:"entries,omitempty"` // those concerned, if it is some in particular
+	Hint    string   `json:"hint,omitempty"`
+}
+
+// entries is a half-open range of indexes.
+type entries struct {
+	From int64 `json:"from"`
+	To   int64 `json:"to"`
 }
 
 // The checks, in the order in which they are shown.
@@ -116,7 +120,11 @@ func problemOf(c *audit.CorruptError) problem {
 	if c.Err != nil {
 		what += ": " + c.Err.Error()
 	}
-	return problem{What: what, From: c.From, To: c.To, Hint: c.Hint}
+	p := problem{What: what, Hint: c.Hint}
+	if c.From < c.To {
+		p.Entries = &entries{c.From, c.To}
+	}
+	return p
 }
 
 func problemsOf(lines []string) []problem {
@@ -170,7 +178,7 @@ func (p *page) verification(r daemon.LogReport, v verdict) {
 		p.line(p.paint("1;32", "Verified:"), " ", count(r.Audit.Size, "entry", "entries"), ", root ", rootOf(r))
 		return
 	}
-	p.line(p.alarm("Verification FAILED:"), " ", strings.Join(v.failed(), "; "))
+	p.paragraph("Verification FAILED: "+safe(v.summary()), 0, p.alarm)
 }
 
 // check prints one check and what it found; a hint only where it stands for the first time.
@@ -190,12 +198,18 @@ func (p *page) check(c check, hinted map[string]bool) {
 	}
 }
 
-func (v verdict) failed() []string {
-	var lines []string
+// summary is the first problem, and how many more there are.
+func (v verdict) summary() string {
+	first, n := "", 0
 	for _, c := range v {
-		if !c.OK {
-			lines = append(lines, fmt.Sprintf("%s, %s", c.Name, count(int64(len(c.Problems)), "problem", "problems")))
+		for _, p := range c.Problems {
+			if n++; n == 1 {
+				first = c.Name + ": " + p.What
+			}
 		}
 	}
-	return lines
+	if n > 1 {
+		first += " (and " + count(int64(n-1), "problem", "problems") + " more)"
+	}
+	return first
 }

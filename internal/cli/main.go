@@ -69,7 +69,7 @@ func newApp(p Program, open func(daemon.Options) service) *app {
 // run never hands an error to fang: that would ask the terminal for its colours before it printed it.
 func (a *app) run(ctx context.Context) int {
 	root := a.root()
-	root.SetArgs(a.Args)
+	root.SetArgs(append([]string{}, a.Args...)) // never nil: cobra would take those of the process
 	root.SetOut(a.Stdout)
 	root.SetErr(a.screen)
 	err := fang.Execute(ctx, root,

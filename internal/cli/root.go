@@ -116,7 +116,7 @@ const (
 // outputFlag adds -o.
 func outputFlag(cmd *cobra.Command, to *output) {
 	*to = outputTable
-	cmd.Flags().VarP(to, "output", "o", "`form` of the answer: table or json")
+	cmd.Flags().VarP(to, "output", "o", "form of the answer: table or json")
 	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{string(outputTable), string(outputJSON)}, cobra.ShellCompDirectiveNoFileComp))
 }
 

@@ -2,13 +2,14 @@ package cli
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
 	"sync/atomic"
 	"time"
+	"unicode/utf8"
 
-	"github.com/goccy/go-yaml"
 	"github.com/spf13/cobra"
 
 	"github.com/taffrail-dev/taffrail"
@@ -43,11 +44,13 @@ func (a *app) scanCommand() *cobra.Command {
 	outputFlag(cmd, &f.output)
 	flags.BoolVar(&f.allowGaps, "allow-gaps", false, "exit with 0 if there is no drift and something could not be read")
 	flags.BoolVar(&f.all, "all", false, "show what is no drift as well: volatile, suppressed, not verifiable; and every gap")
-	flags.StringArrayVar(&f.targets, "target", nil, "read just this `address`; can be repeated")
-	flags.StringVar(&f.workspace, "workspace", "", "`name` of the workspace")
-	flags.IntVar(&f.concurrency, "concurrency", 0, "how many resources each provider reads at once (the source knows a good number)")
-	flags.DurationVar(&f.timeout, "timeout", 0, "how long one read may take (the source knows a good time)")
-	flags.StringVar(&f.source, "source", "terraform", "`system` that the stack belongs to")
+	flags.StringArrayVar(&f.targets, "target", nil, "read just this address; can be repeated")
+	flags.StringVar(&f.workspace, "workspace", "", "name of the workspace")
+	flags.IntVar(&f.concurrency, "concurrency", 0, "how many resources each provider reads at once (else the source knows)")
+	flags.Lookup("concurrency").DefValue = ""
+	flags.DurationVar(&f.timeout, "timeout", 0, "how long one read may take, such as 90s (else the source knows)")
+	flags.Lookup("timeout").DefValue = ""
+	flags.StringVar(&f.source, "source", "terraform", "system that the stack belongs to")
 	return cmd
 }
 
@@ -99,22 +102,28 @@ func (f scanFlags) selection() taffrail.Selection {
 
 // sourceSettings are the keys of a source's Config that flags can set.
 type sourceSettings struct {
-	Target      string `yaml:"target"`
-	Workspace   string `yaml:"workspace,omitempty"`
-	Concurrency int    `yaml:"concurrency,omitempty"`
-	Timeout     string `yaml:"timeout,omitempty"`
+	Target      string `json:"target"`
+	Workspace   string `json:"workspace,omitempty"`
+	Concurrency int    `json:"concurrency,omitempty"`
+	Timeout     string `json:"timeout,omitempty"`
 }
 
+// settings writes the flags as YAML: as that part of it which is JSON, where no text is taken for anything else.
 func (f scanFlags) settings(target string) ([]byte, error) {
+	for _, s := range []string{target, f.workspace} {
+		if !utf8.ValidString(s) {
+			return nil, usage("rename it", "%q is not UTF-8", s)
+		}
+	}
 	s := sourceSettings{Target: target, Workspace: f.workspace, Concurrency: f.concurrency}
 	if f.timeout > 0 {
 		s.Timeout = f.timeout.String()
 	}
-	b, err := yaml.Marshal(s)
+	b, err := json.Marshal(s)
 	if err != nil {
 		return nil, fmt.Errorf("write settings of the source: %w", err)
 	}
-	return b, nil
+	return escapeJSON(b), nil
 }
 
 // followScan scans, and shows how far that has come.

@@ -81,7 +81,11 @@ func clipMiddle(s string, width int) string {
 
 // takeEnd is the longest end of a text that fits into so many cells.
 func takeEnd(s string, width int) string {
-	return ansi.TruncateLeft(s, max(0, cells(s)-width), "")
+	end := ansi.TruncateLeft(s, max(0, cells(s)-width), "")
+	for cells(end) > width { // it began within a wide character
+		end = end[len(firstRunes(end, 1)):]
+	}
+	return end
 }
 
 // clipPair shortens two texts to so many cells each, in a way that shows where they part.
