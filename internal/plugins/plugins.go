@@ -1,0 +1,22 @@
+// Package plugins is the list of what this program can speak to. A plug-in is a folder and one line here; without the line it is
+// not built in.
+package plugins
+
+import (
+	"github.com/taffrail-dev/taffrail/internal/plug"
+	"github.com/taffrail-dev/taffrail/internal/source/terraform"
+	"github.com/taffrail-dev/taffrail/internal/trust/file"
+)
+
+// Register registers every plug-in.
+func Register(r *plug.Registry) {
+	file.Register(r)
+	terraform.Register(r)
+}
+
+// Registry is a registry of every plug-in.
+func Registry() *plug.Registry {
+	r := &plug.Registry{}
+	Register(r)
+	return r
+}
