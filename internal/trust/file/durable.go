@@ -55,9 +55,6 @@ func create(path string, content []byte, s steps) error {
 	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if _, err := os.Lstat(path); err == nil {
-		return fmt.Errorf("%s: %w", path, fs.ErrExist)
-	}
 	if err := writeSynced(temp, os.O_EXCL, content, s); err != nil {
 		return err
 	}

@@ -170,6 +170,9 @@ func TestGuardGarbage(t *testing.T) {
 				t.Fatal(err)
 			}
 			_, loaded := g.Load(t.Context())
+			if name == "other version" && !strings.Contains(loaded.Error(), "version is 2, want 1") {
+				t.Errorf("error is %v", loaded)
+			}
 			for _, err := range []error{loaded, g.Swap(t.Context(), audit.Head{}, headOf(0)), g.Swap(t.Context(), headOf(5), headOf(6))} {
 				wantCorrupt(t, err, g.path())
 				if errors.Is(err, audit.ErrNoHead) {
@@ -332,15 +335,23 @@ func TestGuardLockIsGivenUp(t *testing.T) {
 	mustSwap(t, g, audit.Head{}, headOf(0))
 	err := locked(t.Context(), filepath.Join(g.folder, "guard.lock"), func() error {
 		ctx, cancel := context.WithCancel(t.Context())
-		waiting := make(chan error)
-		go func() { waiting <- g.Swap(ctx, headOf(0), headOf(1)) }()
-		cancel()
-		return <-waiting
+		return g.Swap(impatient{ctx, cancel}, headOf(0), headOf(1))
 	})
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("error is %v", err)
 	}
 	wantHeld(t, g, headOf(0))
+}
+
+// An impatient context ends once someone waits for its end.
+type impatient struct {
+	context.Context
+	cancel func()
+}
+
+func (c impatient) Done() <-chan struct{} {
+	c.cancel()
+	return c.Context.Done()
 }
 
 func TestGuardRefusesNonsense(t *testing.T) {
