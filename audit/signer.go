@@ -18,7 +18,8 @@ type Guard interface {
 
 	// Swap replaces old by new if old is what is held, across all processes, and is durable when it returns nil. If
 	// something else is held the error wraps [ErrConflict] and nothing changes. The zero Head as old means that no state
-	// may exist yet. If it returns another error, either may be held.
+	// may exist yet. If it returns another error, either may be held, and may be lost again until a Swap succeeds: so
+	// new may equal old, which makes sure that old is held and durable.
 	Swap(ctx context.Context, old, new Head) error
 }
 
@@ -75,7 +76,8 @@ func (s *GuardedSigner) Sign(ctx context.Context, old Head, tree tlog.Tree, proo
 		return nil, err
 	}
 	// If we stop before the swap, nothing happened but a commit, and the next start signs what was committed.
-	if err := s.swap(ctx, old, head); err != nil {
+	// It is asked for when the same is signed again, too: what is held may not be durable yet.
+	if err := s.guard.Swap(ctx, old, head); err != nil {
 		return nil, fmt.Errorf("swap guard state: %w", err)
 	}
 	// If we stop here, the guard holds a size that was committed and for which there is no signature. The next start
@@ -109,21 +111,6 @@ func (s *GuardedSigner) allowed(old, head Head, proof tlog.TreeProof) error {
 			return refuse(hintEdited, "the tree of %d entries does not contain the one of %d that was signed",
 				head.Size, old.Size).because(err)
 		}
-	}
-	return nil
-}
-
-// swap writes nothing where nothing changes: it only looks whether old is still what is held.
-func (s *GuardedSigner) swap(ctx context.Context, old, head Head) error {
-	if old != head {
-		return s.guard.Swap(ctx, old, head)
-	}
-	held, err := s.guard.Load(ctx)
-	if err != nil {
-		return err
-	}
-	if held != old {
-		return ErrConflict
 	}
 	return nil
 }

@@ -164,3 +164,21 @@ type lyingSigner struct {
 func (s lyingSigner) Sign(context.Context, audit.Head, tlog.Tree, tlog.TreeProof) ([]byte, error) {
 	return s.note, nil
 }
+
+// TestSignsOnlyWhatIsDurable: a swap that failed may have changed what is held, and may be lost again. So the same
+// state is not signed before a swap of it has succeeded.
+func TestSignsOnlyWhatIsDurable(t *testing.T) {
+	w := grown(t, 5)
+	w.append(1)
+	for range 2 {
+		w.faults.Arm(audittest.Fault{Step: audittest.GuardSwap, Persisted: true}, nil)
+		if _, err := audit.Open(t.Context(), w.store(), w.signer()); !errors.Is(err, audittest.ErrInjected) {
+			t.Fatalf("error is %v", err)
+		}
+		if n := len(w.storage.State().Checkpoints); n != 2 {
+			t.Fatalf("%d checkpoints are stored, want 2", n)
+		}
+	}
+	w.open()
+	w.verify()
+}

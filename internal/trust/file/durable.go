@@ -41,10 +41,7 @@ func replace(path string, content []byte, s steps) error {
 	if err := os.Rename(temp, path); err != nil {
 		return err
 	}
-	if err := s.at("sync folder"); err != nil {
-		return err
-	}
-	return syncFolder(filepath.Dir(path))
+	return syncFolder(filepath.Dir(path), s)
 }
 
 // create writes a file that must not exist: [fs.ErrExist] if it does, whoever made it. The caller holds the folder's
@@ -70,10 +67,7 @@ func create(path string, content []byte, s steps) error {
 	if err := os.Remove(temp); err != nil {
 		return err
 	}
-	if err := s.at("sync folder"); err != nil {
-		return err
-	}
-	return syncFolder(filepath.Dir(path))
+	return syncFolder(filepath.Dir(path), s)
 }
 
 func writeSynced(path string, flag int, content []byte, s steps) error {
@@ -97,7 +91,10 @@ func writeSynced(path string, flag int, content []byte, s steps) error {
 	return errors.Join(err, f.Close())
 }
 
-func syncFolder(path string) error {
+func syncFolder(path string, s steps) error {
+	if err := s.at("sync folder"); err != nil {
+		return err
+	}
 	d, err := os.Open(path)
 	if err != nil {
 		return err
@@ -119,7 +116,7 @@ func makeFolder(path string) error {
 	if err := os.Mkdir(path, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	return syncFolder(parent)
+	return syncFolder(parent, nil)
 }
 
 // locked runs f under an advisory lock that all processes of this machine respect. The lock ends with the process. It makes
