@@ -21,6 +21,7 @@ type row struct {
 type line struct {
 	sign  string
 	value taffrail.Value
+	text  string // instead of the value
 	rows  []row
 }
 
@@ -61,6 +62,10 @@ func setOf(c taffrail.Change) (taffrail.Path, bool) {
 
 func rowOf(c taffrail.Change) row {
 	r := row{path: renderPath(c.Path), pair: [2]taffrail.Value{c.Before, c.After}, note: noteOf(c), dim: c.Class != taffrail.ClassDrift}
+	if rows := documentRows(c.Before, c.After); rows != nil {
+		r.lines = []line{{sign: "~", text: "JSON", rows: rows}}
+		return r
+	}
 	r.before, r.after = renderPair(c.Before, c.After)
 	if steps := c.Path.Steps(); len(steps) > 0 && steps[len(steps)-1].Kind() == taffrail.KeyStep {
 		r.before, r.after = orAbsent(c.Before, r.before), orAbsent(c.After, r.after)
@@ -161,6 +166,10 @@ func differences(p taffrail.Path, before, after taffrail.Value) []taffrail.Chang
 	case before.Shape() == taffrail.ShapeObject:
 		for _, name := range fieldNames(before, after) {
 			all = append(all, differences(p.Append(taffrail.Attr(name)), field(before, name), field(after, name))...)
+		}
+	case before.Shape() == taffrail.ShapeList && before.Len() == after.Len():
+		for i := range before.Len() {
+			all = append(all, differences(p.Append(taffrail.Index(i)), before.Elem(i), after.Elem(i))...)
 		}
 	case before.Shape() == taffrail.ShapeSet:
 		for _, b := range without(before, after) {

@@ -103,13 +103,20 @@ func (p *page) block(r row, c columns, indent int) {
 	lead := p.lead(r, c, indent)
 	for _, l := range r.lines {
 		start := l.sign + " "
-		for _, text := range foldValue(l.value, max(minValue, p.width-at-len("- "))) {
+		for _, text := range l.fold(max(minValue, p.width-at-len("- "))) {
 			p.signed(l.sign, start+text, lead, r.dim)
 			lead, start = spaces(at), "  "
 		}
 		p.rows(l.rows, at+4)
 	}
 	p.notes(r, at)
+}
+
+func (l line) fold(width int) []string {
+	if l.text != "" {
+		return []string{l.text}
+	}
+	return foldValue(l.value, width)
 }
 
 // head prints a path that is too long to stand before its values, and gives the place where the values begin.

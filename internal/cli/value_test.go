@@ -114,13 +114,14 @@ func FuzzTable(f *testing.F) {
 	for _, s := range values {
 		f.Add([]byte(s), "cloud_a.a", "detail")
 	}
+	f.Add([]byte(`"{\"a\":[\"\\u001b\",1]}"`), "cloud_a.a", `{"a":["\u202e",1]}`)
 	f.Add([]byte(`"x"`), "a\n- cloud_b.b  deleted", "403\x1b[2K\u2028In sync.")
 	f.Fuzz(func(t *testing.T, value []byte, address, detail string) {
 		var v taffrail.Value
 		if json.Unmarshal(value, &v) != nil {
 			return
 		}
-		d := modified(address, drifted("a", v, taffrail.Null()), gained("s", v), lost("s", str(detail)))
+		d := modified(address, drifted("a", v, taffrail.Null()), drifted("d", v, str(detail)), gained("s", v), lost("s", str(detail)))
 		d.Finding.Resource.ID, d.Finding.Resource.File = taffrail.ResourceID(detail), detail
 		r := withGaps(reportOf(d), gapOf(address, taffrail.Reason(detail), detail, detail))
 		r.Stack.Name, r.Stack.Tool, r.Log.Origin = detail, address, detail
