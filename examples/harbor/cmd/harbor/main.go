@@ -48,6 +48,7 @@ func newCommand() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
+	root.CompletionOptions.DisableDefaultCmd = true
 	flags := root.PersistentFlags()
 	flags.StringVar(&r.url, "url", os.Getenv(envURL), "address of the cloud (else "+envURL+")")
 	flags.StringVar(&r.token, "token", "", "bearer token (else "+envToken+")")
