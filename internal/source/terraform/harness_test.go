@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -85,11 +86,16 @@ func (r *rig) install() {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	h1, err := dirhash.HashDir(dir, "", dirhash.Hash1)
+	r.lock(h1(r.t, dir))
+}
+
+func h1(t *testing.T, dir string) string {
+	t.Helper()
+	digest, err := dirhash.HashDir(dir, "", dirhash.Hash1)
 	if err != nil {
-		r.t.Fatal(err)
+		t.Fatal(err)
 	}
-	r.lock(h1)
+	return digest
 }
 
 func (r *rig) lock(hash string) {
@@ -199,3 +205,53 @@ func (r *rig) scan() seen {
 	defer s.Close()
 	return r.read(s)
 }
+
+// changes lists where the two sides of an observation differ, as "path: before -> after" in canonical encoding.
+func changes(o taffrail.Observation) []string {
+	var out []string
+	var walk func(p taffrail.Path, a, b taffrail.Value)
+	walk = func(p taffrail.Path, a, b taffrail.Value) {
+		if a.Equal(b) {
+			return
+		}
+		if a.Shape() == b.Shape() && (a.Shape() == taffrail.ShapeObject || a.Shape() == taffrail.ShapeMap) {
+			names := map[string]bool{}
+			for n := range a.Fields() {
+				names[n] = true
+			}
+			for n := range b.Fields() {
+				names[n] = true
+			}
+			for _, n := range slices.Sorted(maps.Keys(names)) {
+				step := taffrail.Attr(n)
+				if a.Shape() == taffrail.ShapeMap {
+					step = taffrail.Key(n)
+				}
+				x, _ := a.Field(n)
+				y, _ := b.Field(n)
+				walk(p.Append(step), x, y)
+			}
+			return
+		}
+		if a.Shape() == b.Shape() && a.Shape() == taffrail.ShapeList && a.Len() == b.Len() {
+			for i := range a.Len() {
+				walk(p.Append(taffrail.Index(i)), a.Elem(i), b.Elem(i))
+			}
+			return
+		}
+		out = append(out, fmt.Sprintf("%s: %s -> %s", p, a.AppendCanonical(nil), b.AppendCanonical(nil)))
+	}
+	walk(taffrail.Path{}, o.Recorded, o.Live)
+	return out
+}
+
+// dump is everything that leaves the package for some resources, as bytes to search.
+func (s seen) dump() string {
+	data, err := json.Marshal(map[string]any{"observations": s.all, "coverage": s.coverage})
+	if err != nil {
+		panic(err)
+	}
+	return string(data)
+}
+
+func envWithoutSealer() plug.Env { return plug.Env{Now: time.Now} }

@@ -143,6 +143,9 @@ func (l *lane) settle(ctx context.Context, j *job, failure *provider.Failure, ou
 			return found
 		}
 	}
+	if failure != nil && ctx.Err() != nil {
+		failure = stopped() // whatever the call made of it
+	}
 	l.send(j, failure, out)
 	return settled
 }

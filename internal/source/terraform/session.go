@@ -23,7 +23,7 @@ import (
 )
 
 // maxCrashes is how often a provider may die in one read of the stack. Each resource that kills it costs two.
-const maxCrashes = 16
+const maxCrashes = 10
 
 // packedNil is null in msgpack.
 const packedNil = 0xc0
@@ -95,8 +95,8 @@ func (s *session) ensure(ctx context.Context) *provider.Failure {
 		f := s.start(ctx)
 		switch {
 		case f == nil:
-		case f.Reason == taffrail.ReasonCancelled:
-			return f
+		case ctx.Err() != nil:
+			return stopped()
 		case f.Reason == taffrail.ReasonCrashed && s.crashes == 0:
 			s.crashes++ // once more: it may have been killed for want of memory
 		default:
@@ -124,7 +124,7 @@ func (s *session) backOff(ctx context.Context) *provider.Failure {
 	if s.crashes == 0 {
 		return nil
 	}
-	const first, most = 50 * time.Millisecond, 2 * time.Second
+	const first, most = 50 * time.Millisecond, 500 * time.Millisecond
 	timer := time.NewTimer(min(first<<min(s.crashes, 10), most))
 	defer timer.Stop()
 	select {

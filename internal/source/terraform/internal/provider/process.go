@@ -132,6 +132,12 @@ func (p *Process) Alive() bool {
 	}
 }
 
+// ID is the number that the system knows the process by.
+func (p *Process) ID() string { return p.runner.ID() }
+
+// Kill ends the process at once, with no word to it. It still must be closed.
+func (p *Process) Kill() { p.runner.kill() }
+
 // Close ends the process, and everything that it started. It may be called more than once.
 func (p *Process) Close() {
 	p.close.Do(func() {
