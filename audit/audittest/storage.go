@@ -43,6 +43,11 @@ func Storage(t *testing.T, open func(t *testing.T) audit.Storage) {
 
 var errTest = errors.New("error of the test")
 
+// asItIs says whether an error is errTest and not one around it.
+func asItIs(err error) bool {
+	return err == errTest //nolint:errorlint // the contract says so
+}
+
 func view(t *testing.T, s audit.Storage, f func(audit.Reader) error) {
 	t.Helper()
 	if err := s.View(t.Context(), f); err != nil {
@@ -284,16 +289,16 @@ func storageStops(t *testing.T, s audit.Storage) {
 			}
 			return nil
 		}
-		if err := r.Entries(0, 5, second); err != errTest || calls != 2 {
+		if err := r.Entries(0, 5, second); !asItIs(err) || calls != 2 {
 			t.Errorf("entries: %d calls, %v", calls, err)
 		}
 		calls = 0
-		if err := r.Checkpoints(second); err != errTest || calls != 2 {
+		if err := r.Checkpoints(second); !asItIs(err) || calls != 2 {
 			t.Errorf("checkpoints: %d calls, %v", calls, err)
 		}
 		return nil
 	})
-	if err := s.View(t.Context(), func(audit.Reader) error { return errTest }); err != errTest {
+	if err := s.View(t.Context(), func(audit.Reader) error { return errTest }); !asItIs(err) {
 		t.Errorf("view: %v, want f's error as it is", err)
 	}
 	holds(t, s, 5)
@@ -325,7 +330,7 @@ func storageRollback(t *testing.T, s audit.Storage) {
 		}
 		return errTest
 	})
-	if err != errTest {
+	if !asItIs(err) {
 		t.Errorf("write: %v, want f's error as it is", err)
 	}
 	nothingNew(t, s, 3)
