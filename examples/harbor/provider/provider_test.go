@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/hashicorp/terraform-plugin-framework/providerserver"
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
 	"github.com/hashicorp/terraform-plugin-go/tftypes"
 )
@@ -151,6 +152,15 @@ func TestWrongTokenIsNoRemoval(t *testing.T) {
 	h.must(nil, h.configure(map[string]any{"url": "http://127.0.0.1:1"}))
 	if after, diags := h.read(applied); !strings.Contains(said(diags), "Cannot read harbor_bucket bkt-0001: ") || after.state.IsNull() {
 		t.Errorf("with nobody there: %v, %s", after.state, said(diags))
+	}
+}
+
+func TestAnUnconfiguredProviderSaysSo(t *testing.T) {
+	h := newHarness(t)
+	applied := h.apply("bucket", configurations["bucket"], instance{})
+	h.server = providerserver.NewProtocol6(New("test")())()
+	if after, diags := h.read(applied); !strings.Contains(said(diags), "the provider is not configured") || after.state.IsNull() {
+		t.Errorf("got %v, %s", after.state, said(diags))
 	}
 }
 

@@ -52,7 +52,7 @@ func serveCommand(r *remote) *cobra.Command {
 }
 
 // serve runs a cloud until ctx ends.
-func serve(ctx context.Context, o serveOptions, out io.Writer) error {
+func serve(ctx context.Context, o serveOptions, out io.Writer) (err error) {
 	c, err := cloud.Open(o.cloud)
 	if err != nil {
 		return err
@@ -69,7 +69,7 @@ func serve(ctx context.Context, o serveOptions, out io.Writer) error {
 		if err := cloud.WriteFileAtomic(o.urlFile, []byte(address+"\n")); err != nil {
 			return errors.Join(fmt.Errorf("write url file: %w", err), srv.Close())
 		}
-		defer os.Remove(o.urlFile)
+		defer func() { err = errors.Join(err, os.Remove(o.urlFile)) }()
 	}
 	fmt.Fprintln(out, "harbor: serving", address)
 	select {
