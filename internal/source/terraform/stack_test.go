@@ -309,7 +309,7 @@ func TestKillOfUsKillsProviders(t *testing.T) {
 	r.state(thing("a", nil))
 	pidFile := filepath.Join(t.TempDir(), "pid")
 	cmd := exec.Command(os.Args[0], "-test.run=TestChildHoldsAProvider$")
-	cmd.Env = append(os.Environ(), "ODD_CHILD="+r.dir, "ODD_PIDFILE="+pidFile)
+	cmd.Env = append(os.Environ(), "ODD_CHILD="+r.dir, "ODD_PIDFILE="+pidFile, "TMPDIR="+t.TempDir())
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

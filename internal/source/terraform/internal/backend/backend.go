@@ -14,6 +14,7 @@ import (
 	"slices"
 
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/backend/remote"
+	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/backend/s3"
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/backend/web"
 )
 
@@ -39,6 +40,7 @@ type Reader interface {
 // readers is the one list of backends.
 var readers = map[string]func(context.Context, Config) (Reader, error){
 	"http": opener(web.Open),
+	"s3":   opener(s3.Open),
 }
 
 // opener fits the Open of a package, which gives its own type, to the list.

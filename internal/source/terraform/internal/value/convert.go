@@ -37,6 +37,9 @@ func Decode(packed, plain []byte, t cty.Type) (v cty.Value, err error) {
 	if err != nil {
 		return cty.NilVal, fmt.Errorf("the answer does not fit the schema: %w", err)
 	}
+	if errs := v.Type().TestConformance(t); len(errs) > 0 { // msgpack lets attributes be missing
+		return cty.NilVal, fmt.Errorf("the answer does not fit the schema: %w", errs[0])
+	}
 	return v, nil
 }
 
@@ -163,9 +166,9 @@ func number(f *big.Float) (taffrail.Value, error) {
 	return taffrail.Number(strings.ToLower(f.Text('e', -1)))
 }
 
+// integerText gives every digit that the number has; one that is larger than its precision has no more than the shortest.
 func integerText(f *big.Float) string {
-	const plain = 4096 // bits; a larger number has an exponent, not that many digits
-	if f.MantExp(nil) > plain {
+	if f.MantExp(nil) > int(f.Prec()) {
 		return f.Text('e', -1)
 	}
 	return f.Text('f', 0)

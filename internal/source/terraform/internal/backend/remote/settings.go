@@ -160,6 +160,12 @@ func (s *Settings) Map(name string) map[string]string {
 	return texts
 }
 
+// Path makes a path absolute, as [Config.Path] does.
+func (s *Settings) Path(path string) string { return s.config.Path(path) }
+
+// Guarded says whether a file is the stack's own, and the stack's code may run no programs.
+func (s *Settings) Guarded(path string) bool { return !s.config.AllowExec && s.config.Within(path) }
+
 // Contents gives what a file holds if the attribute's value is the path of one, else the value itself.
 func (s *Settings) Contents(name string, env ...string) []byte {
 	v := s.String(name, env...)
