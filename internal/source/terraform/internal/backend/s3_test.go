@@ -128,7 +128,7 @@ func TestS3CustomerKey(t *testing.T) {
 	objects, server := bucket(t, func(_ http.ResponseWriter, r *http.Request) bool {
 		if r.Header.Get("X-Amz-Server-Side-Encryption-Customer-Algorithm") == "AES256" &&
 			r.Header.Get("X-Amz-Server-Side-Encryption-Customer-Key") == key &&
-			r.Header.Get("X-Amz-Server-Side-Encryption-Customer-Key-Md5") == "KVOc9y2Ezf63I8U5BiR5pw==" {
+			r.Header.Get("X-Amz-Server-Side-Encryption-Customer-Key-Md5") == "KYvwGXoFFJ42a2u2GDWhwQ==" {
 			seen++
 		}
 		return false
