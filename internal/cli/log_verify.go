@@ -209,7 +209,7 @@ func (v verdict) summary() string {
 		}
 	}
 	if n > 1 {
-		first += " (and " + count(int64(n-1), "problem", "problems") + " more)"
+		first += " (and " + count(int64(n-1), "more problem", "more problems") + ")"
 	}
 	return first
 }
