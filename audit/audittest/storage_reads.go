@@ -195,4 +195,3 @@ func storageNested(t *testing.T, s audit.Storage) {
 		})
 	})
 }
-
