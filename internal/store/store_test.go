@@ -16,6 +16,7 @@ import (
 
 	"github.com/taffrail-dev/taffrail"
 	"github.com/taffrail-dev/taffrail/audit"
+	"github.com/taffrail-dev/taffrail/audit/audittest"
 	"github.com/taffrail-dev/taffrail/internal/store"
 )
 
@@ -72,6 +73,11 @@ func size(t *testing.T, s *store.Store) (n int64) {
 		t.Fatal(err)
 	}
 	return n
+}
+
+// TestStorage is the contract that the log asks of its storage.
+func TestStorage(t *testing.T) {
+	audittest.Storage(t, func(t *testing.T) audit.Storage { return open(t, t.TempDir(), store.Create) })
 }
 
 func TestOpenNeverMakesUpADatabase(t *testing.T) {
