@@ -206,8 +206,16 @@ func (t trust) claim(ctx context.Context, origin string) (audit.Head, error) {
 	}
 	head := audit.Head{Origin: origin, Root: audit.EmptyRoot()}
 	err := t.guard.Swap(ctx, audit.Head{}, head)
+	if !errors.Is(err, audit.ErrConflict) {
+		return head, err
+	}
+	// Another process was first, or an earlier one was cut short. Before there is a key, what they wrote must be durable.
+	if head, err = t.guard.Load(ctx); err != nil || head.Size > 0 {
+		return head, err
+	}
+	err = t.guard.Swap(ctx, head, head)
 	if errors.Is(err, audit.ErrConflict) {
-		return t.guard.Load(ctx)
+		return t.guard.Load(ctx) // it has grown, and its key is made
 	}
 	return head, err
 }
