@@ -29,6 +29,8 @@ type Header struct {
 type State struct {
 	Header
 	Instances []Instance // managed resources only, in the order of the file
+
+	seen map[string]bool
 }
 
 // An Instance is one object of one managed resource.
@@ -125,7 +127,7 @@ func Parse(data []byte) (*State, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &State{Header: f.header()}
+	s := &State{Header: f.header(), seen: map[string]bool{}}
 	for i, raw := range f.Resources {
 		var r resourceJSON
 		if err := json.Unmarshal(raw, &r); err != nil {
@@ -136,6 +138,7 @@ func Parse(data []byte) (*State, error) {
 		}
 		f.Resources[i] = nil
 	}
+	s.seen = nil
 	return s, nil
 }
 
@@ -160,6 +163,11 @@ func (s *State) add(r resourceJSON) error {
 			return fmt.Errorf("instance %d: %w", i, err)
 		}
 		instance.Module, instance.Type, instance.Name = r.Module, r.Type, r.Name
+		key := instance.Address() + " " + instance.Deposed
+		if s.seen[key] {
+			return fmt.Errorf("%s stands twice", addr.Clip(instance.Address()))
+		}
+		s.seen[key] = true
 		s.Instances = append(s.Instances, instance)
 	}
 	return nil
