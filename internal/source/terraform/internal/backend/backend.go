@@ -13,6 +13,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/backend/pg"
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/backend/remote"
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/backend/s3"
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/backend/web"
@@ -40,6 +41,7 @@ type Reader interface {
 // readers is the one list of backends.
 var readers = map[string]func(context.Context, Config) (Reader, error){
 	"http": opener(web.Open),
+	"pg":   opener(pg.Open),
 	"s3":   opener(s3.Open),
 }
 

@@ -1,0 +1,237 @@
+package backend
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/taffrail-dev/taffrail"
+)
+
+const pgPassword = "keel-haul-7"
+
+// postgres starts a server of its own and gives the address to which "/database" and a query are added.
+func postgres(t *testing.T) (port int) {
+	t.Helper()
+	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin")
+	if len(found) == 0 {
+		t.Skip("this part is skipped: the programs of Postgres are not installed (Debian: postgresql)")
+	}
+	bin := found[len(found)-1]
+	run := func(name string, arguments ...string) *exec.Cmd {
+		cmd := exec.Command(filepath.Join(bin, name), arguments...)
+		cmd.Dir = "/"
+		cmd.SysProcAttr = asNobody(t)
+		return cmd
+	}
+	dir := pgFolder(t)
+	password := filepath.Join(dir, "password")
+	if err := os.WriteFile(password, []byte(pgPassword), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	data := filepath.Join(dir, "data")
+	if out, err := run("initdb", "-D", data, "-U", "captain", "-A", "scram-sha-256", "--pwfile", password, "-E", "UTF8", "--no-locale", "--no-sync").CombinedOutput(); err != nil {
+		t.Fatalf("initdb: %v: %s", err, out)
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	port = listener.Addr().(*net.TCPAddr).Port
+	listener.Close()
+	server := run("postgres", "-D", data, "-p", strconv.Itoa(port), "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="+dir, "-c", "fsync=off")
+	messages, err := server.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := server.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = server.Process.Signal(syscall.SIGINT)
+		_ = server.Wait()
+	})
+	lines := bufio.NewScanner(messages)
+	for lines.Scan() {
+		if strings.Contains(lines.Text(), "ready to accept connections") {
+			go func() {
+				for lines.Scan() { // so that the server never waits for us
+				}
+			}()
+			return port
+		}
+		t.Log(lines.Text())
+	}
+	t.Fatal("Postgres did not start")
+	return 0
+}
+
+// asNobody gives another user to run as where we are root, which Postgres refuses to be.
+func asNobody(t *testing.T) *syscall.SysProcAttr {
+	if os.Getuid() != 0 {
+		return nil
+	}
+	for _, name := range []string{"postgres", "nobody"} {
+		if u, err := user.Lookup(name); err == nil {
+			uid, _ := strconv.ParseUint(u.Uid, 10, 32)
+			gid, _ := strconv.ParseUint(u.Gid, 10, 32)
+			return &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}
+		}
+	}
+	t.Skip("this part is skipped: Postgres does not run as root, and there is no user to run it as")
+	return nil
+}
+
+// pgFolder is short, since the path of a socket is limited, and belongs to whom the server runs as.
+func pgFolder(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "pg")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	if attr := asNobody(t); attr != nil {
+		if err := os.Chown(dir, int(attr.Credential.Uid), int(attr.Credential.Gid)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+func TestPostgres(t *testing.T) {
+	port := postgres(t)
+	url := func(user, password, database string) string {
+		return fmt.Sprintf("postgres://%s:%s@127.0.0.1:%d/%s?sslmode=disable", user, password, port, database)
+	}
+	captain := url("captain", pgPassword, "postgres")
+	db, err := pgx.Connect(t.Context(), captain)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close(context.Background())
+	execute := func(sql string, arguments ...any) {
+		t.Helper()
+		if _, err := db.Exec(t.Context(), sql, arguments...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	execute(`CREATE SEQUENCE public.global_states_id_seq AS bigint START 4294967290`) // locks have two halves of 32 bits
+	for _, schema := range []string{"terraform_remote_state", `"Odd ""schema"`} {
+		execute(`CREATE SCHEMA ` + schema)
+		execute(`CREATE TABLE ` + schema + `.states (id bigint NOT NULL DEFAULT nextval('public.global_states_id_seq') PRIMARY KEY, name text UNIQUE, data text)`)
+		execute(`INSERT INTO `+schema+`.states (name, data) VALUES ('default', $1), ('blue', $1), ('empty', ''), ('nothing', NULL), ('large', repeat('x', 3000))`, sample)
+	}
+	execute(`CREATE ROLE passenger LOGIN PASSWORD 'steerage'`)
+
+	reader := func(workspace string, attributes map[string]any) Reader {
+		c := settings(t, "pg", attributes)
+		c.Workspace, c.Limit = workspace, 2000
+		return open(t, c)
+	}
+	t.Run("reads", func(t *testing.T) {
+		fetch(t, reader("", map[string]any{"conn_str": captain}))
+		r := reader("blue", map[string]any{"conn_str": fmt.Sprintf("host=127.0.0.1 port=%d user=captain password='%s' dbname=postgres sslmode=disable", port, pgPassword), "schema_name": `Odd "schema`})
+		version := fetch(t, r)
+		execute(`UPDATE "Odd ""schema".states SET data = data || ' ' WHERE name = 'blue'`)
+		if body, moved, err := r.Fetch(t.Context(), version); err != nil || string(body) != sample+" " || moved == version {
+			t.Errorf("after it moved: %q, %q, %v", body, moved, err)
+		}
+		if want := `postgres://127.0.0.1/postgres/Odd "schema.states/blue`; r.Name() != want {
+			t.Errorf("the name is %q", r.Name())
+		}
+	})
+	t.Run("comes back", func(t *testing.T) {
+		r := reader("", map[string]any{"conn_str": captain})
+		fetch(t, r)
+		execute(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'`)
+		_, _, err := r.Fetch(t.Context(), "")
+		wantKind(t, err, taffrail.KindUnavailable)
+		fetch(t, r)
+	})
+	t.Run("sees the lock", func(t *testing.T) {
+		r := reader("blue", map[string]any{"conn_str": captain})
+		if lock, err := r.Locked(t.Context()); err != nil || lock.Held {
+			t.Errorf("without a lock: %+v, %v", lock, err)
+		}
+		execute(`SELECT pg_try_advisory_lock(id) FROM terraform_remote_state.states WHERE name = 'blue'`)
+		lock, err := r.Locked(t.Context())
+		if err != nil || !lock.Held || lock.Who != "captain@127.0.0.1" || lock.Since == "" {
+			t.Errorf("with a lock: %+v, %v", lock, err)
+		}
+		if other, err := reader("", map[string]any{"conn_str": captain}).Locked(t.Context()); err != nil || other.Held {
+			t.Errorf("another workspace: %+v, %v", other, err)
+		}
+		execute(`SELECT pg_advisory_unlock_all()`)
+		if lock, err := r.Locked(t.Context()); err != nil || lock.Held {
+			t.Errorf("after the lock: %+v, %v", lock, err)
+		}
+	})
+	t.Run("refusals", func(t *testing.T) {
+		for name, tc := range map[string]struct {
+			conn, workspace string
+			more            map[string]any
+			kind            taffrail.Kind
+		}{
+			"no row":         {captain, "green", nil, taffrail.KindNotFound},
+			"empty":          {captain, "empty", nil, taffrail.KindNotFound},
+			"null":           {captain, "nothing", nil, taffrail.KindNotFound},
+			"too large":      {captain, "large", nil, taffrail.KindInvalid},
+			"no table":       {captain, "", map[string]any{"table_name": "nowhere"}, taffrail.KindNotFound},
+			"no schema":      {captain, "", map[string]any{"schema_name": "nowhere"}, taffrail.KindNotFound},
+			"wrong password": {url("captain", "wr0ng-secret", "postgres"), "", nil, taffrail.KindDenied},
+			"no right":       {url("passenger", "steerage", "postgres"), "", nil, taffrail.KindDenied},
+			"no database":    {url("captain", pgPassword, "nowhere"), "", nil, taffrail.KindInvalid},
+			"no TLS there":   {strings.TrimSuffix(captain, "?sslmode=disable"), "", nil, taffrail.KindUnavailable},
+			"nobody there":   {fmt.Sprintf("postgres://captain:%s@127.0.0.1:1/postgres?sslmode=disable", pgPassword), "", nil, taffrail.KindUnavailable},
+		} {
+			attributes := map[string]any{"conn_str": tc.conn}
+			for k, v := range tc.more {
+				attributes[k] = v
+			}
+			r := reader(tc.workspace, attributes)
+			_, _, err := r.Fetch(t.Context(), "")
+			t.Log(name, err)
+			wantKind(t, err, tc.kind)
+			wantNoSecret(t, err, pgPassword, "wr0ng-secret", "steerage")
+		}
+	})
+	t.Run("waits no longer than it may", func(t *testing.T) {
+		other, err := pgx.Connect(t.Context(), captain)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer other.Close(context.Background())
+		if _, err := other.Exec(t.Context(), `BEGIN; LOCK TABLE terraform_remote_state.states`); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		_, _, err = reader("", map[string]any{"conn_str": captain}).Fetch(ctx, "")
+		wantKind(t, err, taffrail.KindUnavailable)
+	})
+}
+
+func TestPostgresSettings(t *testing.T) {
+	_, err := Open(t.Context(), settings(t, "pg", map[string]any{"conn_str": "postgres://captain:keel-haul-7@host:notaport/db"}))
+	wantKind(t, err, taffrail.KindInvalid, "conn_str")
+	wantNoSecret(t, err, pgPassword)
+	c := settings(t, "pg", nil)
+	c.Env = func(name string) string {
+		return map[string]string{"PG_CONN_STR": "host=db.example user=x dbname=ops", "PG_SCHEMA_NAME": "s", "PG_TABLE_NAME": "t", "PGPASSWORD": "p"}[name]
+	}
+	if r := open(t, c); r.Name() != "postgres://db.example/ops/s.t/default" {
+		t.Errorf("the name is %q", r.Name())
+	}
+}
