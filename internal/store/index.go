@@ -202,8 +202,8 @@ func (tx *Tx) indexTables() (names, definitions []string, err error) {
 // compare counts the rows that a table should have, and describes those that it has too many, too few or other.
 func (tx *Tx) compare(table string) (rows int64, lines []string, err error) {
 	for _, c := range []struct{ query, what string }{
-		{"SELECT count(*) FROM (SELECT * FROM main.%[1]s EXCEPT SELECT * FROM temp.%[1]s)", "%s: %d rows that do not follow from the log"},
-		{"SELECT count(*) FROM (SELECT * FROM temp.%[1]s EXCEPT SELECT * FROM main.%[1]s)", "%s: %d rows of the log are missing or other"},
+		{"SELECT count(*) FROM (SELECT * FROM main.%[1]s EXCEPT SELECT * FROM temp.%[1]s)", "%s: rows that do not follow from the log: %d"},
+		{"SELECT count(*) FROM (SELECT * FROM temp.%[1]s EXCEPT SELECT * FROM main.%[1]s)", "%s: rows that are missing, or other than in the log: %d"},
 	} {
 		var n int64
 		if err := tx.sql.QueryRowContext(tx.ctx, fmt.Sprintf(c.query, table)).Scan(&n); err != nil {

@@ -261,7 +261,7 @@ func TestCheckIndexTellsAndChangesNothing(t *testing.T) {
 	if err := s.Read(t.Context(), func(tx *store.Tx) (err error) { changed, err = tx.CheckIndex(); return err }); err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"index_drift: 1 rows that do not follow from the log", "index_drift: 1 rows of the log are missing or other"}
+	want := []string{"index_drift: rows that do not follow from the log: 1", "index_drift: rows that are missing, or other than in the log: 1"}
 	if diff := cmp.Diff(want, changed); diff != "" {
 		t.Error(diff)
 	}
