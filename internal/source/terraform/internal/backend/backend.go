@@ -10,9 +10,11 @@ package backend
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 
+	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/backend/command"
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/backend/pg"
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/backend/remote"
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/backend/s3"
@@ -68,6 +70,28 @@ func Open(ctx context.Context, c Config) (Reader, error) {
 	}
 	r, err := open(ctx, c)
 	if err != nil {
+		return nil, c.Scrub(err)
+	}
+	return careful{Reader: r, config: c}, nil
+}
+
+// Pull makes a reader that runs `state pull` of the tool, a name or path, in the stack's folder: for backends that are not in
+// Types, and for states that OpenTofu encrypted. Init must have been run there.
+func Pull(ctx context.Context, c Config, tool string) (Reader, error) {
+	c = c.WithDefaults()
+	var native command.Native // stays nil itself where there is no reader
+	if readers[c.Type] != nil {
+		own, err := Open(ctx, c)
+		if err != nil {
+			return nil, err
+		}
+		native = own
+	}
+	r, err := command.Open(c, tool, native)
+	if err != nil {
+		if native != nil {
+			err = errors.Join(err, native.Close())
+		}
 		return nil, c.Scrub(err)
 	}
 	return careful{Reader: r, config: c}, nil

@@ -207,6 +207,13 @@ func TestPostgres(t *testing.T) {
 			wantNoSecret(t, err, pgPassword, "wr0ng-secret", "steerage")
 		}
 	})
+	t.Run("what the real tool wrote", func(t *testing.T) {
+		block := fmt.Sprintf("conn_str = %q\nschema_name = \"real\"", captain)
+		c, tool := apply(t, "pg", block, map[string]any{"conn_str": captain, "schema_name": "real"})
+		if ours, theirs := wantApplied(t, open(t, c)), wantApplied(t, pull(t, c, tool)); ours != theirs {
+			t.Errorf("our reader sees lineage %s, the tool %s", ours, theirs)
+		}
+	})
 	t.Run("waits no longer than it may", func(t *testing.T) {
 		other, err := pgx.Connect(t.Context(), captain)
 		if err != nil {
