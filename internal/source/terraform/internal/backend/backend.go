@@ -15,6 +15,7 @@ import (
 	"slices"
 
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/backend/command"
+	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/backend/consul"
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/backend/pg"
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/backend/remote"
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/backend/s3"
@@ -42,9 +43,10 @@ type Reader interface {
 
 // readers is the one list of backends.
 var readers = map[string]func(context.Context, Config) (Reader, error){
-	"http": opener(web.Open),
-	"pg":   opener(pg.Open),
-	"s3":   opener(s3.Open),
+	"consul": opener(consul.Open),
+	"http":   opener(web.Open),
+	"pg":     opener(pg.Open),
+	"s3":     opener(s3.Open),
 }
 
 // opener fits the Open of a package, which gives its own type, to the list.
