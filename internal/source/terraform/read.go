@@ -28,6 +28,9 @@ func (s *session) read(ctx context.Context, j *job) (outcome, *provider.Failure)
 	if f != nil {
 		return fate(f)
 	}
+	if packed := answer.GetMsgpack(); len(packed) > 0 && bytes.Equal(packed, j.request.Prior.GetMsgpack()) {
+		return settled, j.observe(nil)
+	}
 	live, err := value.Decode(answer.GetMsgpack(), answer.GetJson(), j.converter.Resource.Type)
 	switch {
 	case err != nil:
@@ -36,7 +39,7 @@ func (s *session) read(ctx context.Context, j *job) (outcome, *provider.Failure)
 		j.goneAt = s.stack.env.Now()
 		return gone, nil
 	}
-	return settled, j.observe(live, bytes.Equal(answer.GetMsgpack(), j.request.Prior.GetMsgpack()))
+	return settled, j.observe(&live)
 }
 
 // fate of a job whose provider failed it: read again if the provider is dead, else a gap.
@@ -71,14 +74,11 @@ func (s *session) recall(ctx context.Context, j *job) *provider.Failure {
 		}
 	}
 	c := &value.Converter{Resource: known.schema, Marks: i.Marks, Sealer: s.stack.env.Sealer}
-	c.LearnStored(i.Attributes, i.Flat)
 	j.converter = c
 	j.observation.Handling = j.declared.handlingFor(known.schema)
-	if showsID(c) {
-		j.observation.Resource.ID = taffrail.ResourceID(i.ID())
-	}
 	prior, f := s.upgrade(ctx, j, known.schema)
 	if f != nil {
+		c.LearnStored(i.Attributes, i.Flat) // the provider may quote what it was to upgrade
 		return f
 	}
 	var err error
@@ -89,6 +89,7 @@ func (s *session) recall(ctx context.Context, j *job) *provider.Failure {
 		return badAnswer(errors.New("the upgraded state is empty"))
 	}
 	c.Learn(j.prior)
+	j.identify()
 	j.request.Type, j.request.Prior, j.request.Private, j.request.Meta = i.Type, prior, i.Private, s.meta
 	i.Attributes, i.Flat, j.recalled = nil, nil, true // the request has them now
 	return nil
@@ -109,29 +110,36 @@ func (s *session) upgrade(ctx context.Context, j *job, known *schema.Resource) (
 	return prior, f
 }
 
-// showsID says whether the attribute "id" may be shown.
-func showsID(c *value.Converter) bool {
-	root := c.Resource.Root
-	return (root == nil || !root.Sensitive && root.Field("id") == nil) && !c.Marked("id")
+// identify takes the attribute "id", if it is a text and no secret. Resources without one are known by their address alone.
+func (j *job) identify() {
+	c := j.converter
+	if !j.prior.Type().HasAttribute("id") || c.Resource.Root.Field("id") != nil || c.Marked("id") {
+		return
+	}
+	id := j.prior.GetAttr("id")
+	if id.Type() == cty.String && id.IsKnown() && !id.IsNull() && !c.Secrets().In(id.AsString()) {
+		j.observation.Resource.ID = taffrail.ResourceID(id.AsString())
+	}
 }
 
-// observe translates both sides. When the provider gave back the bytes that it was given, they are one.
-func (j *job) observe(live cty.Value, same bool) *provider.Failure {
+// observe translates both sides. Without a live value it is the prior one itself.
+func (j *job) observe(live *cty.Value) *provider.Failure {
 	o, c := &j.observation, j.converter
-	c.Learn(live)
-	recorded, err := c.Convert(j.prior)
-	if err != nil {
-		return badAnswer(fmt.Errorf("the stored state: %w", err))
+	if live != nil {
+		c.Learn(*live)
 	}
-	o.Recorded = recorded
 	if c.Secrets().In(string(o.Resource.ID)) {
 		o.Resource.ID = ""
 	}
-	if same {
-		o.Live = recorded
+	var err error
+	if o.Recorded, err = c.Convert(j.prior); err != nil {
+		return badAnswer(fmt.Errorf("the stored state: %w", err))
+	}
+	if live == nil {
+		o.Live = o.Recorded
 		return nil
 	}
-	if o.Live, err = c.Convert(live); err != nil {
+	if o.Live, err = c.Convert(*live); err != nil {
 		return badAnswer(err)
 	}
 	return nil

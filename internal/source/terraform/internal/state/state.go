@@ -55,21 +55,6 @@ type Instance struct {
 // Address is the address of the instance, without its deposed key.
 func (i *Instance) Address() string { return addr.Instance(i.Module, i.Type, i.Name, i.Key) }
 
-// ID is the attribute "id", if it is a text. Resources that have none are known by their address alone.
-func (i *Instance) ID() string {
-	if i.Attributes == nil {
-		return i.Flat["id"]
-	}
-	var a struct {
-		ID json.RawMessage `json:"id"`
-	}
-	var id string
-	if json.Unmarshal(i.Attributes, &a) != nil || json.Unmarshal(a.ID, &id) != nil {
-		return ""
-	}
-	return id
-}
-
 // Read reads a state file.
 func Read(path string) (*State, error) {
 	data, err := readFile(path)
