@@ -1,0 +1,315 @@
+package taffrail_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// envProgram names a tofu or terraform to tell the stories with, before those in PATH.
+const envProgram = "TAFFRAIL_TEST_TOFU"
+
+// TestStory tells whole stories with the real program, a real provider and a stack that a real tofu or terraform applied to the
+// practice cloud. Each story is a script in testdata/script.
+func TestStory(t *testing.T) {
+	program := program(t)
+	scene := setScene(t, program)
+	testscript.Run(t, testscript.Params{
+		Dir:                "testdata/script",
+		RequireUniqueNames: true,
+		Setup:              scene.begin,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits": exits, "sound": sound, "snapshot": snapshot, "unchanged": unchanged, "absent": absent,
+			"copy": copyTree, "killed": killed, "killed_beginnings": killedBeginnings, "interrupted": interrupted, "gone": gone,
+		},
+	})
+}
+
+// Every story ends by saying that the log is sound.
+func TestStoriesEndSound(t *testing.T) {
+	scripts, err := filepath.Glob("testdata/script/*.txtar")
+	if err != nil || len(scripts) == 0 {
+		t.Fatal("there are no stories", err)
+	}
+	for _, name := range scripts {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		story, _, _ := bytes.Cut(text, []byte("\n-- "))
+		if !bytes.HasSuffix(bytes.TrimSpace(story), []byte("\nsound")) {
+			t.Errorf("%s does not end with sound", name)
+		}
+	}
+}
+
+func program(t *testing.T) string {
+	t.Helper()
+	for _, name := range []string{os.Getenv(envProgram), "tofu", "terraform"} {
+		if path, err := exec.LookPath(name); err == nil {
+			return path
+		}
+	}
+	t.Skipf("SKIPPED: no story was told: there is neither tofu nor terraform in PATH, and %s names none", envProgram)
+	return ""
+}
+
+// A scene is what all stories begin with: programs, and a stack that was applied.
+type scene struct {
+	t       *testing.T
+	folder  string
+	program string // tofu or terraform
+}
+
+func setScene(t *testing.T, program string) scene {
+	t.Helper()
+	s := scene{t: t, folder: t.TempDir(), program: program}
+	goBuild(t, s.path("bin")+"/", "./cmd/taffrail", "./examples/harbor/cmd/harbor", "./examples/demo/tamper")
+	goBuild(t, s.path("mirror/taffrail.example/practice/harbor/0.1.0", runtime.GOOS+"_"+runtime.GOARCH, "terraform-provider-harbor_v0.1.0"),
+		"./examples/harbor/cmd/terraform-provider-harbor")
+	config := fmt.Sprintf("provider_installation {\n  filesystem_mirror {\n    path = %q\n  }\n}\n", s.path("mirror"))
+	if err := os.WriteFile(s.path("cli.tfrc"), []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.CopyFS(s.path("start/stack"), os.DirFS("examples/harbor/stack")); err != nil {
+		t.Fatal(err)
+	}
+	url, stop, err := s.cloud(s.path("start"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stop()
+	for _, args := range [][]string{{"init", "-input=false"}, {"apply", "-input=false", "-auto-approve"}} {
+		cmd := exec.Command(program, append(args, "-no-color")...)
+		cmd.Dir = s.path("start/stack")
+		env := slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "TF_") || strings.HasPrefix(v, "HARBOR_") })
+		cmd.Env = append(env, "TF_CLI_CONFIG_FILE="+s.path("cli.tfrc"), "HARBOR_URL="+url, "CHECKPOINT_DISABLE=1")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%v: %v\n%s", cmd.Args, err, out)
+		}
+	}
+	return s
+}
+
+func (s scene) path(elem ...string) string { return filepath.Join(s.folder, filepath.Join(elem...)) }
+
+func goBuild(t *testing.T, to string, packages ...string) {
+	t.Helper()
+	cmd := exec.Command("go", append([]string{"build", "-buildvcs=false", "-o", to}, packages...)...)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %v\n%s", cmd.Args, err, out)
+	}
+}
+
+// cloud runs a practice cloud over a folder, and gives its address.
+func (s scene) cloud(folder string) (url string, stop func(), err error) {
+	cmd := exec.Command(s.path("bin/harbor"), "serve", "--addr", "127.0.0.1:0", "--tick", "0", "--url-file", filepath.Join(folder, "url"), "--state", filepath.Join(folder, "cloud.json"))
+	var said bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &said, &said
+	if err := cmd.Start(); err != nil {
+		return "", nil, err
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	stop = func() {
+		_ = cmd.Process.Signal(os.Interrupt)
+		<-ended
+	}
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for range 3000 {
+		select {
+		case err := <-ended:
+			return "", nil, fmt.Errorf("the cloud ended: %v: %s", err, said.String())
+		case <-tick.C:
+		}
+		if text, err := os.ReadFile(filepath.Join(folder, "url")); err == nil {
+			return strings.TrimSpace(string(text)), stop, nil
+		}
+	}
+	stop()
+	return "", nil, errors.New("the cloud does not listen")
+}
+
+// begin gives a story a cloud and a stack of its own, as they were right after the apply.
+func (s scene) begin(e *testscript.Env) error {
+	for _, name := range []string{"stack", "cloud.json"} {
+		if out, err := exec.Command("cp", "-R", s.path("start", name), e.WorkDir).CombinedOutput(); err != nil {
+			return fmt.Errorf("copy %s: %w: %s", name, err, out)
+		}
+	}
+	if err := os.Mkdir(filepath.Join(e.WorkDir, "cloud"), 0o700); err != nil {
+		return err
+	}
+	if err := os.Rename(filepath.Join(e.WorkDir, "cloud.json"), filepath.Join(e.WorkDir, "cloud/cloud.json")); err != nil {
+		return err
+	}
+	url, stop, err := s.cloud(filepath.Join(e.WorkDir, "cloud"))
+	if err != nil {
+		return err
+	}
+	e.Defer(stop)
+	for name, value := range map[string]string{
+		"PATH": s.path("bin") + string(os.PathListSeparator) + os.Getenv("PATH"), "TOFU": s.program, "TF_CLI_CONFIG_FILE": s.path("cli.tfrc"),
+		"CHECKPOINT_DISABLE": "1", "HARBOR_URL": url, "HOME": filepath.Join(e.WorkDir, "home"), "NO_COLOR": "",
+		"DATA": filepath.Join(e.WorkDir, "xdg/data/taffrail"), "STATE": filepath.Join(e.WorkDir, "xdg/state/taffrail"), "CONFIG": filepath.Join(e.WorkDir, "xdg/config/taffrail"),
+		"XDG_DATA_HOME": filepath.Join(e.WorkDir, "xdg/data"), "XDG_STATE_HOME": filepath.Join(e.WorkDir, "xdg/state"), "XDG_CONFIG_HOME": filepath.Join(e.WorkDir, "xdg/config"),
+		"XDG_CACHE_HOME": filepath.Join(e.WorkDir, "xdg/cache"),
+	} {
+		e.Setenv(name, value)
+	}
+	return nil
+}
+
+// exits STATUS COMMAND...: the command ends with exactly this status.
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits STATUS COMMAND...")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	if got := statusOf(ts, ts.Exec(args[1], args[2:]...)); got != want {
+		ts.Fatalf("exit status %d, want %d", got, want)
+	}
+}
+
+func statusOf(ts *testscript.TestScript, err error) int {
+	var exit *exec.ExitError
+	if err == nil {
+		return 0
+	}
+	if !errors.As(err, &exit) {
+		ts.Fatalf("%v", err)
+	}
+	return exit.ExitCode()
+}
+
+// sound: the log verifies, and rebuilding the index changes nothing. Every story ends with it.
+func sound(ts *testscript.TestScript, _ bool, _ []string) {
+	exits(ts, false, []string{"0", "taffrail", "log", "verify"})
+	mustSay(ts, "\nVerified: ")
+	exits(ts, false, []string{"0", "taffrail", "index", "rebuild"})
+	mustSay(ts, "; nothing changed.\n")
+}
+
+func mustSay(ts *testscript.TestScript, want string) {
+	if said := ts.ReadFile("stdout"); !strings.Contains(said, want) {
+		ts.Fatalf("%q is not in the answer:\n%s", want, said)
+	}
+}
+
+// snapshot NAME FOLDER: remember names, modes and content of all that is in a folder.
+func snapshot(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]+".snapshot"), []byte(describe(ts, args[1])), 0o600))
+}
+
+// unchanged NAME FOLDER: a folder is as it was remembered.
+func unchanged(ts *testscript.TestScript, neg bool, args []string) {
+	was, is := ts.ReadFile(args[0]+".snapshot"), describe(ts, args[1])
+	if neg == (was == is) {
+		ts.Fatalf("%s was\n%s\nand is\n%s", args[1], was, is)
+	}
+}
+
+func describe(ts *testscript.TestScript, folder string) string {
+	var b strings.Builder
+	root := ts.MkAbs(folder)
+	ts.Check(filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := os.Lstat(path)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(&b, "%s %v %v", strings.TrimPrefix(path, root), info.Mode(), info.ModTime().UTC().Format(time.RFC3339Nano))
+		if info.Mode().IsRegular() {
+			content, err := os.ReadFile(path)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(&b, " %x", sha256.Sum256(content))
+		}
+		b.WriteByte('\n')
+		return nil
+	}))
+	return b.String()
+}
+
+// absent TEXT FOLDER...: no file of these folders holds this text, in whatever file; there is at least one file.
+func absent(ts *testscript.TestScript, neg bool, args []string) {
+	files, found := 0, ""
+	for _, folder := range args[1:] {
+		ts.Check(filepath.WalkDir(ts.MkAbs(folder), func(path string, d fs.DirEntry, err error) error {
+			if err != nil || !d.Type().IsRegular() {
+				return err
+			}
+			files++
+			content, err := os.ReadFile(path)
+			if bytes.Contains(content, []byte(args[0])) {
+				found = path
+			}
+			return err
+		}))
+	}
+	if files == 0 {
+		ts.Fatalf("there are no files in %v", args[1:])
+	}
+	if neg == (found == "") {
+		ts.Fatalf("%q is in %q", args[0], found)
+	}
+}
+
+// copy FROM TO: copy a whole folder, in place of what is there.
+func copyTree(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(os.RemoveAll(ts.MkAbs(args[1])))
+	ts.Check(os.MkdirAll(filepath.Dir(ts.MkAbs(args[1])), 0o700))
+	ts.Check(ts.Exec("cp", "-R", ts.MkAbs(args[0]), ts.MkAbs(args[1])))
+}
+
+// command makes a command that runs as those of a script do.
+func command(ts *testscript.TestScript, args []string) *exec.Cmd {
+	path := filepath.Join(filepath.SplitList(ts.Getenv("PATH"))[0], args[0])
+	cmd := exec.CommandContext(context.Background(), path, args[1:]...)
+	cmd.Dir = ts.MkAbs(".")
+	for _, name := range []string{"PATH", "HOME", "HARBOR_URL", "TF_CLI_CONFIG_FILE", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"} {
+		cmd.Env = append(cmd.Env, name+"="+ts.Getenv(name))
+	}
+	return cmd
+}
+
+// gone: no process works in the story's folder any more, within some seconds.
+func gone(ts *testscript.TestScript, _ bool, args []string) {
+	var left []string
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for range 500 {
+		if left = processesIn(ts.MkAbs(args[0])); len(left) == 0 {
+			return
+		}
+		<-tick.C
+	}
+	ts.Fatalf("processes are left: %v", left)
+}
+
+func processesIn(folder string) []string {
+	folders, _ := filepath.Glob("/proc/[0-9]*/cwd")
+	return slices.DeleteFunc(folders, func(cwd string) bool {
+		target, err := os.Readlink(cwd)
+		return err != nil || target != folder
+	})
+}
