@@ -16,6 +16,7 @@ import (
 
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/backend/command"
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/backend/consul"
+	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/backend/gcs"
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/backend/pg"
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/backend/remote"
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/backend/s3"
@@ -44,6 +45,7 @@ type Reader interface {
 // readers is the one list of backends.
 var readers = map[string]func(context.Context, Config) (Reader, error){
 	"consul": opener(consul.Open),
+	"gcs":    opener(gcs.Open),
 	"http":   opener(web.Open),
 	"pg":     opener(pg.Open),
 	"s3":     opener(s3.Open),
