@@ -96,8 +96,8 @@ func setScene(t *testing.T, program string) scene {
 	for _, args := range [][]string{{"init", "-input=false"}, {"apply", "-input=false", "-auto-approve"}} {
 		cmd := exec.Command(program, append(args, "-no-color")...)
 		cmd.Dir = s.path("start/stack")
-		env := slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "TF_") || strings.HasPrefix(v, "HARBOR_") })
-		cmd.Env = append(env, "TF_CLI_CONFIG_FILE="+s.path("cli.tfrc"), "HARBOR_URL="+url, "CHECKPOINT_DISABLE=1")
+		cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "TF_") || strings.HasPrefix(v, "HARBOR_") })
+		cmd.Env = append(cmd.Env, "TF_CLI_CONFIG_FILE="+s.path("cli.tfrc"), "HARBOR_URL="+url, "CHECKPOINT_DISABLE=1")
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("%v: %v\n%s", cmd.Args, err, out)
 		}
@@ -123,8 +123,8 @@ func (s scene) cloud(folder string) (url string, stop func(), err error) {
 	if err := cmd.Start(); err != nil {
 		return "", nil, err
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
+	ended := make(chan struct{})
+	go func() { defer close(ended); _ = cmd.Wait() }()
 	stop = func() {
 		_ = cmd.Process.Signal(os.Interrupt)
 		<-ended
@@ -133,8 +133,8 @@ func (s scene) cloud(folder string) (url string, stop func(), err error) {
 	defer tick.Stop()
 	for range 3000 {
 		select {
-		case err := <-ended:
-			return "", nil, fmt.Errorf("the cloud ended: %v: %s", err, said.String())
+		case <-ended:
+			return "", nil, fmt.Errorf("the cloud ended: %s", said.String())
 		case <-tick.C:
 		}
 		if text, err := os.ReadFile(filepath.Join(folder, "url")); err == nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
+	"strings"
 	"sync/atomic"
 
 	"github.com/spf13/cobra"
@@ -55,9 +56,9 @@ type verdict []check
 
 type check struct {
 	Name     string    `json:"check"`
-	OK       bool      `json:"ok"`
+	Result   result    `json:"result"`
 	Note     string    `json:"note,omitempty"` // what was compared
-	Problems []problem `json:"problems"`
+	Problems []problem `json:"problems,omitempty"`
 }
 
 type problem struct {
@@ -72,48 +73,93 @@ type entries struct {
 	To   int64 `json:"to"`
 }
 
+// A result says how a check went.
+type result string
+
+const (
+	resultOK     result = "ok"
+	resultFailed result = "failed"
+	// resultUnclear is that of a check of the log in which nothing was found, beside another in which something was: what is
+	// compared there rests on the same entries and hashes.
+	resultUnclear result = "unclear"
+)
+
 // The checks, in the order in which they are shown.
 const (
-	checkLog      = "log"
-	checkPayloads = "payloads"
-	checkIndex    = "index"
+	checkEntries     = "entries"
+	checkHashes      = "hashes"
+	checkCheckpoints = "checkpoints"
+	checkGuard       = "guard"
+	checkPayloads    = "payloads"
+	checkIndex       = "index"
 )
+
+// checkOf says which check a problem of the log belongs to, by what it speaks of. What speaks of none else is the entries'.
+func checkOf(c *audit.CorruptError) string {
+	switch {
+	case strings.Contains(c.What, "guard"):
+		return checkGuard
+	case strings.Contains(c.What, "checkpoint"):
+		return checkCheckpoints
+	case strings.HasPrefix(c.What, "entries [") || strings.HasPrefix(c.What, "a stored hash"):
+		return checkHashes
+	}
+	return checkEntries
+}
 
 // verdictOf sorts what a verification found. Whatever the report calls its verdict, it takes every check to pass.
 func verdictOf(r daemon.LogReport) verdict {
-	log := check{Name: checkLog, Problems: []problem{}, Note: list(", ",
-		count(r.Audit.Size, "entry", "entries")+" hashed again",
-		count(int64(r.Audit.Checkpoints), "checkpoint", "checkpoints"),
-		"guard at "+fmt.Sprint(r.Audit.Signed))}
+	v := verdict{
+		{Name: checkEntries, Note: fmt.Sprintf("%d hashed again", r.Audit.Size)},
+		{Name: checkHashes},
+		{Name: checkCheckpoints, Note: fmt.Sprintf("%d hold", r.Audit.Checkpoints)},
+		{Name: checkGuard, Note: "covers " + count(r.Audit.Signed, "entry", "entries")},
+		{Name: checkPayloads, Problems: problemsOf(r.Blobs)},
+		{Name: checkIndex, Problems: problemsOf(r.Index)},
+	}
 	for _, p := range r.Audit.Problems {
-		log.Problems = append(log.Problems, problemOf(p))
+		v.add(checkOf(p), problemOf(p))
 	}
 	if r.Audit.Truncated {
-		log.Problems = append(log.Problems, problem{What: "there is more; the search ended here"})
+		v.add(checkEntries, problem{What: "there are more problems than are named"})
 	}
-	payloads, index := check{Name: checkPayloads, Problems: problemsOf(r.Blobs)}, check{Name: checkIndex, Problems: problemsOf(r.Index)}
-	v := verdict{log, payloads, index}
-	for i := range v {
-		v[i].OK = len(v[i].Problems) == 0
+	if r.Verdict != verified && v.problems() == 0 {
+		v.add(checkEntries, problem{What: "the verdict is " + r.Verdict})
 	}
-	if v.ok() && r.Verdict != verified {
-		v[0].OK = false
-		v[0].Problems = append(v[0].Problems, problem{What: "the verdict is " + r.Verdict})
+	for i, c := range v {
+		ofLog := c.Name != checkPayloads && c.Name != checkIndex
+		switch {
+		case len(c.Problems) > 0:
+			v[i].Result = resultFailed
+		case ofLog && len(r.Audit.Problems) > 0:
+			v[i].Result, v[i].Note = resultUnclear, ""
+		default:
+			v[i].Result = resultOK
+		}
 	}
 	return v
+}
+
+func (v verdict) add(name string, p problem) {
+	for i := range v {
+		if v[i].Name == name {
+			v[i].Problems = append(v[i].Problems, p)
+		}
+	}
+}
+
+func (v verdict) problems() int {
+	n := 0
+	for _, c := range v {
+		n += len(c.Problems)
+	}
+	return n
 }
 
 // verified is the verdict of a log of which everything holds.
 const verified = "verified"
 
-func (v verdict) ok() bool {
-	for _, c := range v {
-		if !c.OK {
-			return false
-		}
-	}
-	return true
-}
+func (v verdict) ok() bool { return v.problems() == 0 }
 
 func problemOf(c *audit.CorruptError) problem {
 	what := c.What
@@ -128,7 +174,7 @@ func problemOf(c *audit.CorruptError) problem {
 }
 
 func problemsOf(lines []string) []problem {
-	problems := []problem{}
+	var problems []problem
 	for _, l := range lines {
 		problems = append(problems, problem{What: l})
 	}
@@ -183,12 +229,15 @@ func (p *page) verification(r daemon.LogReport, v verdict) {
 
 // check prints one check and what it found; a hint only where it stands for the first time.
 func (p *page) check(c check, hinted map[string]bool) {
-	const name = 10
-	if c.OK {
+	const name = len(checkCheckpoints) + len(gap)
+	switch c.Result {
+	case resultOK:
 		p.line(pad(c.Name, name), p.green("ok"), "      ", p.dim(c.Note))
-		return
+	case resultUnclear:
+		p.line(pad(c.Name, name), p.yellow("unclear"), " ", p.dim("as long as something else is wrong"))
+	default:
+		p.line(pad(c.Name, name), p.alarm("FAILED"))
 	}
-	p.line(pad(c.Name, name), p.alarm("FAILED"))
 	for _, f := range c.Problems {
 		p.paragraph(safe(f.What), 4, p.red)
 		if f.Hint != "" && !hinted[f.Hint] {
@@ -200,16 +249,15 @@ func (p *page) check(c check, hinted map[string]bool) {
 
 // summary is the first problem, and how many more there are.
 func (v verdict) summary() string {
-	first, n := "", 0
 	for _, c := range v {
-		for _, p := range c.Problems {
-			if n++; n == 1 {
-				first = c.Name + ": " + p.What
-			}
+		if len(c.Problems) == 0 {
+			continue
 		}
+		first := c.Problems[0].What
+		if n := v.problems(); n > 1 {
+			first += " (and " + count(int64(n-1), "more problem", "more problems") + ")"
+		}
+		return first
 	}
-	if n > 1 {
-		first += " (and " + count(int64(n-1), "more problem", "more problems") + ")"
-	}
-	return first
+	return ""
 }
