@@ -25,6 +25,9 @@ const (
 	ClassDrift      Class = "drift"
 	ClassVolatile   Class = "volatile"
 	ClassSuppressed Class = "suppressed"
+	// ClassEquivalent is the same value in another form: JSON text that means the same, or one of the empty values that old
+	// provider SDKs cannot tell apart.
+	ClassEquivalent Class = "equivalent"
 	// ClassUnverifiable is a difference that proves nothing: a value that is never given back, that is not known, or that
 	// was sealed with another key.
 	ClassUnverifiable Class = "unverifiable"

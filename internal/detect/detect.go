@@ -82,8 +82,7 @@ func blind(o taffrail.Observation, detail string) taffrail.Gap {
 // objects, keys of maps, elements of lists of equal length. A set gives one change for each element that it lost or gained. A list
 // that became longer or shorter is one change, since its elements have no names but their places.
 //
-// An attribute that an object lacks is null. Apply all changes to before, whatever their class, and it is after; but for
-// differences that [taffrail.EmptyIsNull] hides.
+// An attribute that an object lacks is null. Apply all changes to before, whatever their class, and it is after.
 func Diff(before, after taffrail.Value, handling []taffrail.Handling) []taffrail.Change {
 	d := differ{handling: handling}
 	d.walk(taffrail.Path{}, before, after)
@@ -171,12 +170,12 @@ func (d *differ) walkSet(p taffrail.Path, before, after taffrail.Value) {
 	}
 }
 
-// harmless says whether two values differ only below p, and only in what is no drift.
+// harmless says whether two elements are the same by meaning, or differ only below p and only in what is no drift.
 func (d *differ) harmless(p taffrail.Path, before, after taffrail.Value) bool {
 	probe := differ{handling: d.handling}
 	probe.walk(p, before, after)
 	return !slices.ContainsFunc(probe.changes, func(c taffrail.Change) bool {
-		return c.Class == taffrail.ClassDrift || c.Path.Equal(p)
+		return c.Class == taffrail.ClassDrift || c.Class != taffrail.ClassEquivalent && c.Path.Equal(p)
 	})
 }
 
@@ -185,6 +184,8 @@ func (d *differ) report(p taffrail.Path, before, after taffrail.Value) {
 	c := taffrail.Change{Path: p, Before: before, After: after, Class: taffrail.ClassDrift}
 	if why := incomparable(before, after); why != "" {
 		c.Class, c.Why = taffrail.ClassUnverifiable, why
+	} else if sameJSON(before, after) {
+		c.Class, c.Why = taffrail.ClassEquivalent, "the same JSON, written in another way"
 	}
 	for _, h := range d.handling {
 		if !h.Path.Covers(p) {
@@ -193,7 +194,7 @@ func (d *differ) report(p taffrail.Path, before, after taffrail.Value) {
 		switch h.Treatment {
 		case taffrail.EmptyIsNull:
 			if before.IsEmpty() && after.IsEmpty() {
-				return
+				c.Class, c.Why = taffrail.ClassEquivalent, h.Why
 			}
 		case taffrail.Volatile:
 			c.Class, c.Why = taffrail.ClassVolatile, h.Why

@@ -1,0 +1,102 @@
+package detect
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"strings"
+
+	"github.com/taffrail-dev/taffrail"
+)
+
+// sameJSON says whether two strings are JSON documents, objects or arrays, that mean the same: policies and the like come back
+// with other spaces and another order of names. A scalar is taken as text. A document that says a name twice means nothing for
+// certain, and is text, too.
+func sameJSON(before, after taffrail.Value) bool {
+	if before.Shape() != taffrail.ShapeString || after.Shape() != taffrail.ShapeString {
+		return false
+	}
+	b, ok := parseDocument(before.Text())
+	if !ok {
+		return false
+	}
+	a, ok := parseDocument(after.Text())
+	return ok && a.Equal(b)
+}
+
+func parseDocument(text string) (taffrail.Value, bool) {
+	text = strings.Trim(text, " \t\r\n") // the spaces of RFC 8259
+	if !strings.HasPrefix(text, "{") && !strings.HasPrefix(text, "[") {
+		return taffrail.Value{}, false
+	}
+	d := json.NewDecoder(bytes.NewReader([]byte(text)))
+	d.UseNumber()
+	v, err := parseJSON(d, 0)
+	if err != nil {
+		return v, false
+	}
+	_, err = d.Token()
+	return v, errors.Is(err, io.EOF)
+}
+
+var errNoDocument = errors.New("not a JSON document with one meaning")
+
+// maxDepth bounds the nesting that is followed: the text is foreign.
+const maxDepth = 500
+
+func parseJSON(d *json.Decoder, depth int) (taffrail.Value, error) {
+	t, err := d.Token()
+	if err == nil && depth > maxDepth {
+		err = errNoDocument
+	}
+	if err != nil {
+		return taffrail.Value{}, err
+	}
+	switch t := t.(type) {
+	case bool:
+		return taffrail.Bool(t), nil
+	case string:
+		return taffrail.String(t), nil
+	case json.Number:
+		return taffrail.Number(t.String())
+	case json.Delim:
+		if t == '[' {
+			return parseArray(d, depth+1)
+		}
+		return parseObject(d, depth+1)
+	}
+	return taffrail.Null(), nil
+}
+
+func parseArray(d *json.Decoder, depth int) (taffrail.Value, error) {
+	var elems []taffrail.Value
+	for d.More() {
+		e, err := parseJSON(d, depth)
+		if err != nil {
+			return e, err
+		}
+		elems = append(elems, e)
+	}
+	_, err := d.Token()
+	return taffrail.List(elems...), err
+}
+
+func parseObject(d *json.Decoder, depth int) (taffrail.Value, error) {
+	members := map[string]taffrail.Value{}
+	for d.More() {
+		t, err := d.Token()
+		if err != nil {
+			return taffrail.Value{}, err
+		}
+		name, isName := t.(string)
+		if _, double := members[name]; double || !isName {
+			return taffrail.Value{}, errNoDocument
+		}
+		if members[name], err = parseJSON(d, depth); err != nil {
+			return taffrail.Value{}, err
+		}
+	}
+	_, err := d.Token()
+	return taffrail.Map(members), err
+}

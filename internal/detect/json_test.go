@@ -1,0 +1,36 @@
+package detect
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/taffrail-dev/taffrail"
+)
+
+func TestDeepJSONIsText(t *testing.T) {
+	deep := strings.Repeat("[", 1_000_000) + strings.Repeat("]", 1_000_000)
+	if sameJSON(taffrail.String(deep), taffrail.String(deep+" ")) {
+		t.Error("it was followed to the bottom")
+	}
+}
+
+func FuzzSameJSON(f *testing.F) {
+	for _, s := range []string{`{"a":[1,2.5e3,null,true,"x"]}`, `[]`, `{"a":1,"a":2}`, `[[[`, `{"a"`, `[1e999999999]`, "[\"\xff\"]", `{} {}`} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		_, is := parseDocument(s)
+		if is && !json.Valid([]byte(s)) {
+			t.Fatalf("%q is taken for JSON", s)
+		}
+		var spaced bytes.Buffer
+		if json.Indent(&spaced, []byte(s), "", " ") != nil {
+			return
+		}
+		if got := sameJSON(taffrail.String(s), taffrail.String(spaced.String())); got != is {
+			t.Fatalf("%q is a document: %v; the same when indented: %v", s, is, got)
+		}
+	})
+}
