@@ -19,7 +19,7 @@ func checkEmitError(t *testing.T, c StackCase) error {
 		return mine
 	})
 	if err != mine { //nolint:errorlint // as it is, not wrapped
-		return fmt.Errorf("the error of emit came back as %v", err)
+		return fmt.Errorf("the error of emit did not come back as it is, but: %w", err)
 	}
 	if calls != 1 {
 		return fmt.Errorf("emit was called %d times, though the first failed", calls)
@@ -37,7 +37,7 @@ func checkCancelledBefore(t *testing.T, c StackCase) error {
 	cancel()
 	r := read(ctx, s, taffrail.Selection{})
 	if !errors.Is(r.err, context.Canceled) {
-		return fmt.Errorf("error %v, want that of the context", r.err)
+		return fmt.Errorf("want the context's error, got: %w", r.err)
 	}
 	for _, o := range r.observations {
 		if o.Gap == nil || o.Gap.Reason != taffrail.ReasonCancelled {
@@ -79,7 +79,7 @@ func cancelAt(t *testing.T, c StackCase, at int, full reading) error {
 	})
 	r.sort()
 	if !errors.Is(r.err, context.Canceled) {
-		return fmt.Errorf("error %v, want that of the context", r.err)
+		return fmt.Errorf("want the context's error, got: %w", r.err)
 	}
 	if len(r.observations) != len(full.observations) {
 		return fmt.Errorf("%d observations, want %d", len(r.observations), len(full.observations))

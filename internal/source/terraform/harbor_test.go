@@ -321,7 +321,8 @@ func copyFile(t *testing.T, from, to string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := io.Copy(out, in); errors.Join(err, out.Close()) != nil {
+	_, err = io.Copy(out, in)
+	if err := errors.Join(err, out.Close()); err != nil {
 		t.Fatal(err)
 	}
 }

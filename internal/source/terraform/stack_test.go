@@ -26,7 +26,7 @@ func TestContract(t *testing.T) {
 			r.protocol = protocol
 			r.install()
 			var resources []res
-			for i := range 6 {
+			for i := range 4 {
 				resources = append(resources, legacy(fmt.Sprint(i), nil))
 			}
 			resources = append(resources, res{

@@ -84,7 +84,7 @@ func unpackAtomically(packed, target string) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(work)
+	defer func() { _ = os.RemoveAll(work) }() // gone by then, unless something failed
 	if err := unpackInto(packed, work); err != nil {
 		return fmt.Errorf("unpack %s: %w", packed, err)
 	}

@@ -311,7 +311,7 @@ resource "t" "root" {}
 	if d, _, _ := tree.Declaration(m, "t", "n"); len(d.Ignore) != 2 {
 		t.Errorf("declaration %+v", d)
 	}
-	if _, err := NewTree(root, filepath.Join(folder(t, map[string]string{"modules/modules.json": "{"}))); err == nil {
+	if _, err := NewTree(root, folder(t, map[string]string{"modules/modules.json": "{"})); err == nil {
 		t.Error("a broken list of modules is taken")
 	}
 }

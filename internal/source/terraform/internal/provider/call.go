@@ -45,6 +45,8 @@ func (p *Process) call(ctx context.Context, op string, m method, in, out proto.M
 		return nil
 	case ctx.Err() != nil:
 		return contextFailure(ctx.Err(), op)
+	case expired(ctx, status.Code(err)):
+		return contextFailure(context.DeadlineExceeded, op)
 	case status.Code(err) == codes.Unavailable && p.lost():
 		return &Failure{
 			Reason: taffrail.ReasonCrashed, Detail: "the provider died while it was to " + op,
@@ -52,6 +54,13 @@ func (p *Process) call(ctx context.Context, op string, m method, in, out proto.M
 		}
 	}
 	return statusFailure(op, status.Convert(err))
+}
+
+// expired says whether a call ended by its deadline. The provider's side knows the deadline too, and may give the call up a moment
+// before ours does.
+func expired(ctx context.Context, code codes.Code) bool {
+	deadline, ok := ctx.Deadline()
+	return code == codes.DeadlineExceeded || code == codes.Canceled && ok && time.Until(deadline) < lostWait
 }
 
 // lost tells a provider that is gone from one that answers "unavailable".

@@ -45,8 +45,6 @@ func statusFailure(op string, s *status.Status) *Failure {
 	switch s.Code() {
 	case codes.PermissionDenied, codes.Unauthenticated:
 		f.Reason = taffrail.ReasonDenied
-	case codes.DeadlineExceeded:
-		f.Reason = taffrail.ReasonTimeout
 	case codes.ResourceExhausted:
 		if !strings.Contains(s.Message(), "larger than max") { // gRPC's own limit on messages has the same code
 			f.Reason = taffrail.ReasonThrottled

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"google.golang.org/grpc/codes"
 
 	"github.com/taffrail-dev/taffrail"
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/testprovider"
@@ -233,4 +234,23 @@ func FuzzUnknownBool(f *testing.F) {
 	f.Add([]byte{0x50, 1})
 	f.Add([]byte{0x5a, 3, 'a', 'b', 'c', 0x50, 1, 0x50})
 	f.Fuzz(func(_ *testing.T, b []byte) { unknownBool(b, writeOnlyV5) })
+}
+
+func TestExpired(t *testing.T) {
+	soon, cancel := context.WithTimeout(t.Context(), lostWait/2)
+	defer cancel()
+	late, stop := context.WithTimeout(t.Context(), time.Hour)
+	defer stop()
+	for _, tc := range []struct {
+		ctx  context.Context
+		code codes.Code
+		want bool
+	}{
+		{late, codes.DeadlineExceeded, true}, {soon, codes.Canceled, true}, {late, codes.Canceled, false}, {t.Context(), codes.Canceled, false},
+		{soon, codes.Unavailable, false},
+	} {
+		if got := expired(tc.ctx, tc.code); got != tc.want {
+			t.Errorf("%v: %t", tc.code, got)
+		}
+	}
 }
