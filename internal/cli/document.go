@@ -16,7 +16,7 @@ func documentRows(before, after taffrail.Value) []row {
 		return nil
 	}
 	a, ok := document(after)
-	if !ok || b.Equal(a) || b.Shape() != a.Shape() {
+	if !ok || b.Shape() != a.Shape() {
 		return nil
 	}
 	changes := differences(taffrail.Path{}, b, a)

@@ -69,7 +69,7 @@ func TestScanTable(t *testing.T) {
 			lost("rules", rule("22", taffrail.Null(), "10.20.0.0/16", "10.21.0.0/16")),
 			lost("rules", rule("443", str("https"), "0.0.0.0/0")),
 			gained("rules", rule("22", str("temporary"), "0.0.0.0/0")),
-			gained("rules", taffrail.Object(map[string]taffrail.Value{"direction": str("out"), "protocol": str("udp"), "from_port": num("1"), "to_port": num("65535"),
+			gained("rules", taffrail.Object(map[string]taffrail.Value{"direction": str("in"), "protocol": str("udp"), "from_port": num("1"), "to_port": num("65535"),
 				"cidrs": taffrail.Set(strs("192.0.2.0/24")...), "description": taffrail.Null()})),
 			lost("groups", str("operations")), gained("groups", str("everyone"))))},
 		{name: "null_unknown_absent", report: reportOf(modified("cloud_thing.a",
