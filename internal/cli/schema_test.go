@@ -241,3 +241,41 @@ func TestSchemaPage(t *testing.T) {
 		t.Errorf("the example of %s is not what is printed; run with -update (-want +got):\n%s", schemaPage, diff)
 	}
 }
+
+// The page about the log names every field of both forms.
+func TestLogPage(t *testing.T) {
+	page, err := os.ReadFile("../../docs/reference/log-json.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := map[string]bool{}
+	fieldsOf(reflect.TypeFor[verifyForm](), names)
+	for _, form := range []reflect.Type{reflect.TypeFor[entryList](), reflect.TypeFor[entryForm](), reflect.TypeFor[daemon.LogEntry]()} {
+		for i := range form.NumField() {
+			names[nameOf(form.Field(i))] = true
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		if name != "" && !strings.Contains(string(page), "`"+name+"`") && !strings.Contains(string(page), "."+name+"`") {
+			t.Errorf("the page says nothing of %s", name)
+		}
+	}
+}
+
+// fieldsOf adds the names of all fields below a type.
+func fieldsOf(form reflect.Type, names map[string]bool) {
+	switch form.Kind() {
+	case reflect.Pointer, reflect.Slice:
+		fieldsOf(form.Elem(), names)
+	case reflect.Struct:
+		for i := range form.NumField() {
+			names[nameOf(form.Field(i))] = true
+			fieldsOf(form.Field(i).Type, names)
+		}
+	}
+}
+
+func nameOf(f reflect.StructField) string {
+	name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+	return strings.TrimPrefix(name, "-")
+}
