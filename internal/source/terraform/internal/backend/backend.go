@@ -17,6 +17,7 @@ import (
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/backend/command"
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/backend/consul"
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/backend/gcs"
+	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/backend/kubernetes"
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/backend/pg"
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/backend/remote"
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/backend/s3"
@@ -44,11 +45,12 @@ type Reader interface {
 
 // readers is the one list of backends.
 var readers = map[string]func(context.Context, Config) (Reader, error){
-	"consul": opener(consul.Open),
-	"gcs":    opener(gcs.Open),
-	"http":   opener(web.Open),
-	"pg":     opener(pg.Open),
-	"s3":     opener(s3.Open),
+	"consul":     opener(consul.Open),
+	"gcs":        opener(gcs.Open),
+	"http":       opener(web.Open),
+	"kubernetes": opener(kubernetes.Open),
+	"pg":         opener(pg.Open),
+	"s3":         opener(s3.Open),
 }
 
 // opener fits the Open of a package, which gives its own type, to the list.

@@ -212,14 +212,23 @@ func apply(t *testing.T, kind, block string, attributes map[string]any) (Config,
 	c := settings(t, kind, attributes)
 	c.Environ = os.Environ()
 	write(t, filepath.Join(c.Dir, "main.tf"), fmt.Sprintf("terraform {\n  backend %q {\n%s\n  }\n}\nresource \"terraform_data\" \"a\" {\n  input = \"aye\"\n}\n", kind, block))
-	for _, arguments := range [][]string{{"init", "-input=false"}, {"apply", "-input=false", "-auto-approve", "-no-color"}} {
-		cmd := exec.Command(tool, arguments...)
-		cmd.Dir, cmd.Env = c.Dir, append(os.Environ(), "CHECKPOINT_DISABLE=1")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("%v: %v: %s", arguments, err, out)
-		}
-	}
+	run(t, c, tool, "init", "-input=false")
+	applyAgain(t, c, tool)
 	return c, tool
+}
+
+func applyAgain(t *testing.T, c Config, tool string) {
+	t.Helper()
+	run(t, c, tool, "apply", "-input=false", "-auto-approve", "-no-color")
+}
+
+func run(t *testing.T, c Config, tool string, arguments ...string) {
+	t.Helper()
+	cmd := exec.Command(tool, arguments...)
+	cmd.Dir, cmd.Env = c.Dir, append(os.Environ(), "CHECKPOINT_DISABLE=1")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %v: %s", arguments, err, out)
+	}
 }
 
 // wantApplied expects the state that apply made.
