@@ -52,6 +52,7 @@ var dependencyRule = []struct {
 	}},
 	{"internal/cli", rule{ours: []string{".", "audit", "internal/daemon", "internal/plug"}, foreign: anything}},
 	{"cmd/taffrail", rule{ours: []string{"internal/cli", "internal/plugins"}}},
+	{"bench/...", rule{ours: []string{".", "audit", "examples/..."}, foreign: anything}},
 	{"examples/...", rule{ours: []string{".", "audit", "examples/..."}, foreign: anything}},
 }
 
