@@ -204,7 +204,7 @@ func validate(t *testing.T, s *jsonschema.Schema, document string) error {
 	return resolved.Validate(v)
 }
 
-// The page in the reference names every field, and its example is what the program prints.
+// The page in the reference names every field and every word of a fixed list, and its example is what the program prints.
 func TestSchemaPage(t *testing.T) {
 	page, err := os.ReadFile(schemaPage)
 	if err != nil {
@@ -214,6 +214,9 @@ func TestSchemaPage(t *testing.T) {
 	eachSchema(strictSchema(t), func(s *jsonschema.Schema) {
 		for name := range s.Properties {
 			names[name] = true
+		}
+		for _, value := range s.Enum {
+			names[value.(string)] = true
 		}
 	})
 	for _, name := range slices.Sorted(maps.Keys(names)) {
