@@ -18,7 +18,7 @@ func TestTrap29_NoSecretLeaves(t *testing.T) {
 		inSet       = "set-secret"
 		inBlock     = "block-secret"
 		byState     = "state-secret"
-		byStateNew  = "state-secret-new"
+		byStateNew  = "hidden at another place"
 	)
 	r := newRig(t)
 	r.install()
@@ -36,6 +36,7 @@ func TestTrap29_NoSecretLeaves(t *testing.T) {
 		thing("same", attributes).with("sensitive_attributes", marks), thing("changed", attributes).with("sensitive_attributes", marks),
 		thing("leaky", attributes).with("sensitive_attributes", marks),
 		thing("no-upgrade", map[string]any{"id": "no-upgrade", "password": oldPassword, "items": []any{byState}}).with("sensitive_attributes", marks),
+		thing("renamed", map[string]any{"id": "id-of-live-secret"}),
 		thing("named", map[string]any{"id": "id-" + oldPassword, "password": oldPassword}),
 	)
 	live, err := json.Marshal(newPassword)
@@ -43,15 +44,16 @@ func TestTrap29_NoSecretLeaves(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.live(testprovider.World{
-		"odd_thing/changed": {Set: map[string]json.RawMessage{"password": live, "items": raw(`["inserted","` + byStateNew + `","second"]`)}},
-		"odd_thing/leaky":   {Fault: "leak"},
+		"odd_thing/changed":           {Set: map[string]json.RawMessage{"password": live, "items": raw(`["inserted","` + byStateNew + `","second"]`)}},
+		"odd_thing/leaky":             {Fault: "leak"},
+		"odd_thing/id-of-live-secret": set("password", `"live-secret"`),
 	})
 	got := r.scan()
-	if got.coverage.Checked != 3 || got.coverage.Incomplete != 2 {
+	if got.coverage.Checked != 4 || got.coverage.Incomplete != 2 {
 		t.Fatalf("coverage %+v", got.coverage)
 	}
 	dump := got.dump() + r.log.String()
-	for _, secret := range []string{oldPassword, "old-pa", newPassword, "new-password", nested, inSet, inBlock, byState, byStateNew} {
+	for _, secret := range []string{oldPassword, "old-pa", newPassword, "new-password", nested, inSet, inBlock, byState, byStateNew, "live-secret"} {
 		if strings.Contains(dump, secret) {
 			at := strings.Index(dump, secret)
 			t.Errorf("%q left: ...%s...", secret, dump[max(0, at-80):at+len(secret)])

@@ -176,7 +176,6 @@ func (s *session) start(ctx context.Context) *provider.Failure {
 	s.locked = s.reading.finder.Lock[s.config.Provider]
 	if f := s.configure(ctx, process); f != nil {
 		process.Close()
-		f.Detail = s.secrets.Scrub(f.Detail)
 		return f
 	}
 	s.process = process

@@ -263,6 +263,35 @@ func TestCloseEndsARead(t *testing.T) {
 	}
 }
 
+// When the caller's time is up, what was under way was stopped, and did not take too long.
+func TestCallersDeadlineIsNoTimeout(t *testing.T) {
+	r := newRig(t)
+	r.install()
+	r.state(thing("a", nil))
+	r.live(testprovider.World{"odd_thing/a": {Fault: "hang"}})
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	coverage, err := r.open().Read(ctx, taffrail.Selection{}, func(taffrail.Observation) error { return nil })
+	if !errors.Is(err, context.DeadlineExceeded) || coverage.Incomplete != 1 || coverage.Gaps[0].Reason != taffrail.ReasonCancelled {
+		t.Errorf("coverage %+v, error %v", coverage, err)
+	}
+}
+
+func TestEmitErrorStopsWhatIsUnderWay(t *testing.T) {
+	r := newRig(t)
+	r.install()
+	r.state(thing("a", nil), thing("b", nil))
+	r.live(testprovider.World{"odd_thing/a": {Fault: "hang"}})
+	begin := time.Now()
+	mine := errors.New("mine")
+	if _, err := r.open().Read(t.Context(), taffrail.Selection{}, func(taffrail.Observation) error { return mine }); err != mine { //nolint:errorlint // as it is
+		t.Errorf("error %v", err)
+	}
+	if took := time.Since(begin); took > r.config.Timeout/2 {
+		t.Errorf("it took %v", took)
+	}
+}
+
 func TestCancelledWhileTheProviderStarts(t *testing.T) {
 	r := newRig(t)
 	r.install()

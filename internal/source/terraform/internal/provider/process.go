@@ -33,7 +33,7 @@ const (
 	// startTimeout bounds the time from exec to the handshake.
 	startTimeout = time.Minute
 	// killGrace is how long a provider may take to end by itself.
-	killGrace = 5 * time.Second
+	killGrace = 3 * time.Second
 )
 
 // handshake is public, and the same for every provider: it keeps a person from running one by mistake, no more.

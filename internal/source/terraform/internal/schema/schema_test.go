@@ -31,8 +31,8 @@ const (
 func text(name string) *attr { return &attr{Name: name, Type: []byte(`"string"`), Optional: true} }
 
 func odd() *block {
-	etag, secret, wo := text("etag"), text("secret"), text("wo")
-	etag.Optional, etag.Computed = false, true
+	etag, secret, wo, region := text("etag"), text("secret"), text("wo"), text("region")
+	etag.Optional, etag.Computed, region.Computed = false, true, true
 	secret.Sensitive, wo.WriteOnly = true, true
 	inner := func() *object {
 		seen := text("seen")
@@ -47,7 +47,7 @@ func odd() *block {
 	hidden.NestedType.Nesting = tfwire.Schema_Object_LIST
 	return &block{
 		Attributes: []*attr{
-			text("id"), etag, secret, wo, {Name: "any", Type: []byte(`"dynamic"`), Optional: true},
+			text("id"), etag, secret, wo, region, {Name: "any", Type: []byte(`"dynamic"`), Optional: true},
 			{Name: "one", NestedType: one, Optional: true}, {Name: "many", NestedType: many, Optional: true},
 			{Name: "by_name", NestedType: byName, Optional: true}, hidden,
 		},
@@ -71,7 +71,7 @@ func TestBlockType(t *testing.T) {
 	s := cty.String
 	inner := cty.Object(map[string]cty.Type{"do": s, "seen": s, "token": s})
 	want := cty.Object(map[string]cty.Type{
-		"id": s, "etag": s, "secret": s, "wo": s, "any": cty.DynamicPseudoType, "one": inner, "many": cty.Set(inner), "by_name": cty.Map(inner),
+		"id": s, "etag": s, "secret": s, "wo": s, "region": s, "any": cty.DynamicPseudoType, "one": inner, "many": cty.Set(inner), "by_name": cty.Map(inner),
 		"hidden": cty.List(inner), "disk": cty.List(cty.Object(map[string]cty.Type{"size": s, "secret": s})), "wild": cty.DynamicPseudoType,
 		"rule": cty.Set(cty.Object(map[string]cty.Type{"port": s})), "conf": cty.Object(map[string]cty.Type{"mode": s}),
 		"limits": cty.Object(map[string]cty.Type{"cpu": s}), "route": cty.Map(cty.Object(map[string]cty.Type{"to": s})),
