@@ -171,6 +171,25 @@ func TestAFolderThatIsNoDatabase(t *testing.T) {
 	}
 }
 
+func TestABeginningThatWasCutShortIsNoLogAndNoFault(t *testing.T) {
+	s := newSite(t, newWorld("a"))
+	d := s.pointed(&points{strike: func(_ int, name string) error {
+		if name == "create key: persisted" {
+			return errStruck
+		}
+		return nil
+	}})
+	if _, err := d.InitLog(t.Context(), ""); !errors.Is(err, errStruck) {
+		t.Fatal(err)
+	}
+	r, err := s.start(t).VerifyLog(t.Context(), nil)
+	if taffrail.KindOf(err) != taffrail.KindNotFound || len(r.Audit.Problems) != 0 {
+		t.Errorf("%v %+v", err, r)
+	}
+	scanOnce(t, s.start(t))
+	wellAt(t, s)
+}
+
 func TestInitLog(t *testing.T) {
 	s := newSite(t, newWorld("a"))
 	d := s.start(t)

@@ -98,9 +98,9 @@ func boundary(op string, err error) error {
 	case err == nil, errors.As(err, &known):
 		return err
 	case errors.As(err, &corrupt):
-		return &taffrail.Error{Op: op, Kind: taffrail.KindCorrupt, Hint: corrupt.Hint, Err: err}
+		return &taffrail.Error{Op: op, Kind: taffrail.KindCorrupt, Hint: corrupt.Hint, Err: corrupt}
 	case errors.Is(err, audit.ErrNoLog):
-		return &taffrail.Error{Op: op, Kind: taffrail.KindNotFound, Hint: "the first scan begins a log, or `taffrail log init` does", Err: err}
+		return &taffrail.Error{Op: op, Kind: taffrail.KindNotFound, Hint: "the first scan begins a log, or `taffrail log init` does", Err: audit.ErrNoLog}
 	case errors.Is(err, audit.ErrExists):
 		return &taffrail.Error{Op: op, Kind: taffrail.KindConflict, Hint: "one data folder holds one log; name another folder for another log", Err: err}
 	}

@@ -97,8 +97,11 @@ func (d *Daemon) VerifyLog(ctx context.Context, progress func(done, total int64)
 	s, err := d.openStore(ctx, d.options.DataDir, store.ReadOnly)
 	if taffrail.KindOf(err) == taffrail.KindNotFound {
 		r.Audit, err = audit.Verify(ctx, emptyLog{}, signer, progress)
-		if errors.Is(err, audit.ErrNoLog) {
+		switch {
+		case errors.Is(err, audit.ErrNoLog):
 			_, _, err = t.signer(ctx) // there is a key, so a guard was taken away
+		case err == nil:
+			err = audit.ErrNoLog // a beginning that was cut short
 		}
 		return r, unlessCorrupt(err)
 	}
