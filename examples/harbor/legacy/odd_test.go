@@ -1,0 +1,38 @@
+package legacy_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// Each resource of stack-odd is in sync, and is stored in another form than it is
+// read.
+func TestOddFormsAreNoDrift(t *testing.T) {
+	w := newWorld(t, "stack-odd")
+	w.want(0, "plan", "-input=false", "-detailed-exitcode")
+	r := w.scan()
+	found := map[string][]string{}
+	for _, line := range r.drift() {
+		address, change, _ := strings.Cut(line, " ")
+		found[address] = append(found[address], change)
+	}
+	t.Logf("plan -refresh-only lists\n%s", strings.Join(w.refreshOnly().lines, "\n"))
+	for _, tc := range []struct{ address, known string }{
+		{"harborlegacy_dns_record.own_id", `internal/source/terraform/internal/schema: isLegacy wants an "id" that is optional, which it is not where the type declares one`},
+		{"harborlegacy_dns_record.dotted", "nobody asks the provider whether it takes the two values for the same (DiffSuppressFunc)"},
+		{"harborlegacy_database.cased", "nobody asks the provider whether it takes the two values for the same (DiffSuppressFunc)"},
+		{"harborlegacy_database.spelled", ""},
+		{"harborlegacy_bucket.vast", "the SDK's UpgradeResourceState takes a stored number for a double; its answer is what the live side is compared with"},
+	} {
+		t.Run(tc.address, func(t *testing.T) {
+			if tc.known != "" {
+				t.Skipf("known: %s; it says %q", tc.known, found[tc.address])
+			}
+			if diff := cmp.Diff([]string(nil), found[tc.address]); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
