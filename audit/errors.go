@@ -21,9 +21,21 @@ var (
 	ErrTooLarge = errors.New("entry is too large")
 )
 
+// A Part is one of the things that a log is made of, each of which is checked against the others.
+type Part string
+
+// The parts.
+const (
+	PartEntries     Part = "entries"     // the bytes of the leaves
+	PartHashes      Part = "hashes"      // over more than one entry
+	PartCheckpoints Part = "checkpoints" // stored notes
+	PartGuard       Part = "guard"       // the state outside of the log, and whether the log is the one it knows
+)
+
 // A CorruptError says that what is stored is not what was written, or that two histories contradict each other.
 // Nothing is ever repaired on account of it: the log is refused until a person has looked.
 type CorruptError struct {
+	Part Part   // of the log that contradicts the rest
 	What string // what was found, on one line, with indexes and sizes: "entry 3: stored hash does not match its bytes"
 	From int64  // first entry concerned
 	To   int64  // first entry after those concerned; equal to From where entries have nothing to do with it
@@ -51,7 +63,13 @@ const (
 )
 
 func corrupt(hint, format string, args ...any) *CorruptError {
-	return &CorruptError{What: fmt.Sprintf(format, args...), Hint: hint}
+	return &CorruptError{Part: PartEntries, What: fmt.Sprintf(format, args...), Hint: hint}
+}
+
+// in names the part, where it is not the entries.
+func (e *CorruptError) in(p Part) *CorruptError {
+	e.Part = p
+	return e
 }
 
 // at names the entries concerned.

@@ -61,10 +61,10 @@ func (s *GuardedSigner) Head(ctx context.Context) (Head, error) {
 		return Head{}, fmt.Errorf("load guard state: %w", err)
 	}
 	if h.Origin != s.key.Name() {
-		return Head{}, corrupt(hintOther, "the guard state is of log %q, the key is of log %q", h.Origin, s.key.Name())
+		return Head{}, corrupt(hintOther, "the guard state is of log %q, the key is of log %q", h.Origin, s.key.Name()).in(PartGuard)
 	}
 	if err := h.valid(); err != nil {
-		return Head{}, corrupt(hintGuard, "the guard state is not one that was ever written").because(err)
+		return Head{}, corrupt(hintGuard, "the guard state is not one that was ever written").in(PartGuard).because(err)
 	}
 	return h, nil
 }
@@ -91,7 +91,7 @@ func (s *GuardedSigner) allowed(old, head Head, proof tlog.TreeProof) error {
 		return fmt.Errorf("sign: %w", err)
 	}
 	refuse := func(hint, format string, args ...any) *CorruptError {
-		return corrupt(hint, "refused to sign: "+format, args...).at(0, old.Size)
+		return corrupt(hint, "refused to sign: "+format, args...).in(PartGuard).at(0, old.Size)
 	}
 	switch {
 	case old == Head{}:

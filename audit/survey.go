@@ -45,7 +45,7 @@ func vacant(r Reader) error {
 		return err
 	}
 	if size > 0 || cp != nil {
-		return corrupt(hintGuard, "there is a log of %d entries, and the guard state is missing", size).at(0, size)
+		return corrupt(hintGuard, "there is a log of %d entries, and the guard state is missing", size).in(PartGuard).at(0, size)
 	}
 	return nil
 }
@@ -106,7 +106,7 @@ func (s surveyor) survey(ctx context.Context, size int64) (survey, error) {
 }
 
 func cutError(head Head, size int64) *CorruptError {
-	return corrupt(hintRestored, "the guard knows a log of %d entries, this one has %d", head.Size, size).at(size, head.Size)
+	return corrupt(hintRestored, "the guard knows a log of %d entries, this one has %d", head.Size, size).in(PartGuard).at(size, head.Size)
 }
 
 // signedEdge reads the right edge of what the guard covers, and finds the guard's root above it and above the bytes of
@@ -146,7 +146,7 @@ func (s surveyor) latest() (*Checkpoint, error) {
 	}
 	cp, err := OpenCheckpoint(msg, s.verifier)
 	if err != nil {
-		return nil, corrupt(hintOther, "the newest stored checkpoint is not one that this log signed").because(err)
+		return nil, corrupt(hintOther, "the newest stored checkpoint is not one that this log signed").in(PartCheckpoints).because(err)
 	}
 	if cp.Size > s.newest.Size {
 		return nil, aheadError(cp.Size, s.newest)
@@ -157,13 +157,13 @@ func (s surveyor) latest() (*Checkpoint, error) {
 	}
 	if root != cp.Root {
 		return nil, corrupt(hintEdited, "an entry in [0, %d) was changed: the checkpoint of size %d has another root",
-			cp.Size, cp.Size).at(0, cp.Size)
+			cp.Size, cp.Size).in(PartCheckpoints).at(0, cp.Size)
 	}
 	return &cp, nil
 }
 
 func aheadError(size int64, head Head) *CorruptError {
-	return corrupt(hintGuard, "the guard state was set back: it knows %d entries, a checkpoint signs %d", head.Size, size)
+	return corrupt(hintGuard, "the guard state was set back: it knows %d entries, a checkpoint signs %d", head.Size, size).in(PartGuard)
 }
 
 // missingHash gives a reader's answer that a hash is not there its name.
@@ -172,5 +172,5 @@ func missingHash(err error, size int64) error {
 	if err == nil || errors.As(err, &c) || !errors.Is(err, ErrMissing) {
 		return err
 	}
-	return corrupt(hintEdited, "a stored hash is missing").at(0, size).because(fmt.Errorf("tree of %d entries: %w", size, err))
+	return corrupt(hintEdited, "a stored hash is missing").in(PartHashes).at(0, size).because(fmt.Errorf("tree of %d entries: %w", size, err))
 }

@@ -136,22 +136,22 @@ func (v *verification) checkpoint(r Reader, at int64, msg []byte, newest Head) e
 	size := v.report.Size
 	switch {
 	case err != nil:
-		return corrupt(hintOther, "the stored checkpoint of size %d is not one that this log signed", at).because(err)
+		return corrupt(hintOther, "the stored checkpoint of size %d is not one that this log signed", at).in(PartCheckpoints).because(err)
 	case cp.Size != at:
-		return corrupt(hintEdited, "the checkpoint stored for size %d signs size %d", at, cp.Size)
+		return corrupt(hintEdited, "the checkpoint stored for size %d signs size %d", at, cp.Size).in(PartCheckpoints)
 	case !v.blind && at > newest.Size:
 		return aheadError(at, newest)
 	case at > size:
-		return corrupt(hintRestored, "the checkpoint of size %d covers entries that are gone, there are %d", at, size).at(size, at)
+		return corrupt(hintRestored, "the checkpoint of size %d covers entries that are gone, there are %d", at, size).in(PartCheckpoints).at(size, at)
 	}
-	return v.root(r, cp.Head, fmt.Sprintf("the checkpoint of size %d", at), func() {
+	return v.root(r, cp.Head, PartCheckpoints, fmt.Sprintf("the checkpoint of size %d", at), func() {
 		v.held = at
 		v.report.Checkpoints++
 	})
 }
 
 // root compares the root of one size, and names the narrowest range at the first that is another.
-func (v *verification) root(r Reader, h Head, who string, ok func()) error {
+func (v *verification) root(r Reader, h Head, part Part, who string, ok func()) error {
 	root, err := tlog.TreeHash(h.Size, r)
 	switch {
 	case errors.Is(err, ErrMissing) && len(v.report.Problems) > 0:
@@ -165,7 +165,7 @@ func (v *verification) root(r Reader, h Head, who string, ok func()) error {
 		return nil
 	}
 	v.forged = true
-	return corrupt(hintEdited, "an entry in [%d, %d) was changed: %s has another root", v.held, h.Size, who).at(v.held, h.Size)
+	return corrupt(hintEdited, "an entry in [%d, %d) was changed: %s has another root", v.held, h.Size, who).in(part).at(v.held, h.Size)
 }
 
 // guard compares the guard's state, and says what lies between it, the newest checkpoint and the entries.
@@ -173,7 +173,7 @@ func (v *verification) guard(r Reader) error {
 	if v.blind || v.head.Size > v.report.Size {
 		return nil
 	}
-	if err := v.note(v.root(r, v.head, "the guard's state", func() {})); err != nil {
+	if err := v.note(v.root(r, v.head, PartGuard, "the guard's state", func() {})); err != nil {
 		return err
 	}
 	if n := v.report.Size - v.head.Size; n > 0 {

@@ -89,15 +89,16 @@ func (w *walker) compare(level int, n int64, stored *tlog.Hash, want tlog.Hash) 
 	}
 	from, to := n<<level, (n+1)<<level
 	what := fmt.Sprintf("entry %d: stored hash", n)
-	made := "its bytes"
+	made, part := "its bytes", PartEntries
 	if level > 0 {
+		part = PartHashes
 		what = fmt.Sprintf("entries [%d, %d): stored hash over them", from, to)
 		made = "the two below it"
 	}
 	if stored == nil {
-		return want, w.found(corrupt(hintEdited, "%s is missing", what).at(from, to))
+		return want, w.found(corrupt(hintEdited, "%s is missing", what).in(part).at(from, to))
 	}
-	return *stored, w.found(corrupt(hintEdited, "%s does not match %s", what, made).at(from, to))
+	return *stored, w.found(corrupt(hintEdited, "%s does not match %s", what, made).in(part).at(from, to))
 }
 
 // eachEntry calls f for each entry from ≤ index < to, with a nil body for one that is missing, however the reader says so.

@@ -160,9 +160,9 @@ func broken() daemon.LogReport {
 	r.Verdict = "failed"
 	hint := "what is stored was changed outside of taffrail: keep this copy as evidence and bring back one that verifies"
 	r.Audit.Problems = []*audit.CorruptError{
-		{What: "entry 5: stored hash does not match its bytes", From: 5, To: 6, Hint: hint},
-		{What: "entry 7 is missing", From: 7, To: 8, Hint: hint},
-		{What: "the newest stored checkpoint is not one that this log signed", Hint: "check the key", Err: errors.New("signature\nmismatch")},
+		{Part: audit.PartEntries, What: "entry 5: stored hash does not match its bytes", From: 5, To: 6, Hint: hint},
+		{Part: audit.PartEntries, What: "entry 7 is missing", From: 7, To: 8, Hint: hint},
+		{Part: audit.PartCheckpoints, What: "the newest stored checkpoint is not one that this log signed", Hint: "check the key", Err: errors.New("signature\nmismatch")},
 	}
 	r.Audit.Truncated = true
 	r.Audit.Notes = []string{"2 entries are committed and not signed yet"}

@@ -2,7 +2,7 @@ package cli
 
 import (
 	"fmt"
-	"strings"
+	"slices"
 
 	"github.com/taffrail-dev/taffrail/audit"
 	"github.com/taffrail-dev/taffrail/internal/daemon"
@@ -51,15 +51,10 @@ const (
 	checkIndex       = "index"
 )
 
-// checkOf says which check a problem of the log belongs to, by what it speaks of. What speaks of none else is the entries'.
+// checkOf says which check a problem of the log belongs to.
 func checkOf(c *audit.CorruptError) string {
-	switch {
-	case strings.Contains(c.What, "guard"):
-		return checkGuard
-	case strings.Contains(c.What, "checkpoint"):
-		return checkCheckpoints
-	case strings.HasPrefix(c.What, "entries [") || strings.HasPrefix(c.What, "a stored hash"):
-		return checkHashes
+	if slices.Contains([]string{checkHashes, checkCheckpoints, checkGuard}, string(c.Part)) {
+		return string(c.Part)
 	}
 	return checkEntries
 }

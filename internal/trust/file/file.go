@@ -61,7 +61,7 @@ func (c Config) check(op string) error {
 // corrupt is an error for content that nobody ever wrote. It is the audit package's kind, too, so that a verification
 // counts it among what is wrong with the log.
 func corrupt(op, path, hint string, err error) error {
-	c := &audit.CorruptError{What: path + " holds what was never written", Hint: hint, Err: err}
+	c := &audit.CorruptError{Part: audit.PartGuard, What: path + " holds what was never written", Hint: hint, Err: err}
 	return &taffrail.Error{Op: op, Kind: taffrail.KindCorrupt, Hint: hint, Err: c}
 }
 
