@@ -2,6 +2,7 @@ package terraform
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -143,11 +144,19 @@ func (l *lane) settle(ctx context.Context, j *job, failure *provider.Failure, ou
 			return found
 		}
 	}
-	if failure != nil && ctx.Err() != nil {
+	if failure != nil && (ctx.Err() != nil || failure.Reason == taffrail.ReasonTimeout && ending(ctx)) {
 		failure = stopped() // whatever the call made of it
 	}
 	l.send(j, failure, out)
 	return settled
+}
+
+// ending says whether the caller's own time is up, or is about to be: a provider knows the deadline of its call, and may end it a
+// moment before the context does.
+func ending(ctx context.Context) bool {
+	const moment = time.Second
+	deadline, ok := ctx.Deadline()
+	return ok && time.Until(deadline) < moment
 }
 
 // send sends what is known of a job, with the failure as its gap. The job is of no use afterwards.
@@ -155,7 +164,7 @@ func (l *lane) send(j *job, failure *provider.Failure, out chan<- taffrail.Obser
 	o := j.observation
 	o.At = l.reading.stack.env.Now().UTC()
 	if failure != nil {
-		o = withGap(o, taffrail.Gap{Reason: failure.Reason, Detail: l.session.scrub(j, failure.Detail), Hint: failure.Hint})
+		o = withGap(o, taffrail.Gap{Reason: failure.Reason, Detail: l.session.message(j, failure.Detail), Hint: failure.Hint})
 	}
 	*j = job{}
 	out <- o
@@ -166,9 +175,9 @@ func (l *lane) await(ctx context.Context, jobs []*job) {
 	if len(jobs) == 0 {
 		return
 	}
-	env := l.reading.stack.env
-	until := jobs[len(jobs)-1].goneAt.Add(l.reading.stack.config.ConfirmDelay)
-	timer := time.NewTimer(until.Sub(env.Now()))
+	last := slices.MaxFunc(jobs, func(a, b *job) int { return a.goneAt.Compare(b.goneAt) })
+	until := last.goneAt.Add(l.reading.stack.config.ConfirmDelay)
+	timer := time.NewTimer(until.Sub(l.reading.stack.env.Now()))
 	defer timer.Stop()
 	select {
 	case <-timer.C:

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/zclconf/go-cty/cty"
 
@@ -28,7 +29,7 @@ func (s *session) read(ctx context.Context, j *job) (outcome, *provider.Failure)
 	if f != nil {
 		return fate(f)
 	}
-	if packed := answer.GetMsgpack(); len(packed) > 0 && bytes.Equal(packed, j.request.Prior.GetMsgpack()) {
+	if len(answer.GetMsgpack()) > 0 && bytes.Equal(answer.GetMsgpack(), j.request.Prior.GetMsgpack()) {
 		return settled, j.observe(nil)
 	}
 	live, err := value.Decode(answer.GetMsgpack(), answer.GetJson(), j.converter.Resource.Type)
@@ -145,10 +146,11 @@ func (j *job) observe(live *cty.Value) *provider.Failure {
 	return nil
 }
 
-// scrub takes every secret that we know of out of a provider's message.
-func (s *session) scrub(j *job, text string) string {
+// message makes a failure's detail fit to leave the package: every secret that we know of is taken out.
+func (s *session) message(j *job, text string) string {
+	secrets := s.secrets
 	if j.converter != nil {
-		text = j.converter.Secrets().Scrub(text)
+		secrets = slices.Concat(secrets, j.converter.Secrets())
 	}
-	return s.secrets.Scrub(text)
+	return secrets.Message(text)
 }

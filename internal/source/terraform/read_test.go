@@ -147,6 +147,7 @@ func TestTrap12_FailureIsNotDeletion(t *testing.T) {
 		{"status:denied", taffrail.ReasonDenied, "as requested"},
 		{"status:exhausted", taffrail.ReasonThrottled, "as requested"},
 		{"garbage", taffrail.ReasonError, "does not fit the schema"},
+		{"silence", taffrail.ReasonError, "the answer is empty"},
 		{"defer", taffrail.ReasonError, "deferred"}, // we do not allow it, and the SDK refuses then
 		{"hang", taffrail.ReasonTimeout, "no answer in time"},
 	}

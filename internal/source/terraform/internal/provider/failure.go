@@ -14,11 +14,8 @@ import (
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/tfwire"
 )
 
-// maxDetail bounds what is kept of a provider's message, in bytes.
-const maxDetail = 500
-
-// A Failure is why something could not be read. Detail is one line; it may quote the provider, and so may hold secrets
-// until the caller has taken them out.
+// A Failure is why something could not be read. Detail may quote the provider as it is: it can have many lines, and secrets
+// in them, until the caller has taken them out.
 type Failure struct {
 	Reason taffrail.Reason
 	Detail string
@@ -41,7 +38,7 @@ func contextFailure(err error, op string) *Failure {
 
 // statusFailure takes an error of gRPC itself: the provider gave no answer of its own.
 func statusFailure(op string, s *status.Status) *Failure {
-	f := &Failure{Reason: taffrail.ReasonError, Detail: oneLine(fmt.Sprintf("%s: %s", op, s.Message()))}
+	f := &Failure{Reason: taffrail.ReasonError, Detail: op + ": " + s.Message()}
 	switch s.Code() {
 	case codes.PermissionDenied, codes.Unauthenticated:
 		f.Reason = taffrail.ReasonDenied
@@ -69,7 +66,7 @@ func diagnosticFailure(op string, diagnostics []*tfwire.Diagnostic) *Failure {
 		return nil
 	}
 	text := strings.Join(texts, "; ")
-	f := &Failure{Reason: classify(text), Detail: oneLine(op + ": " + text)}
+	f := &Failure{Reason: classify(text), Detail: op + ": " + text}
 	if f.Reason == taffrail.ReasonDenied {
 		f.Hint = "give the credentials that the provider uses the permission to read"
 	}
@@ -124,14 +121,4 @@ func classify(text string) taffrail.Reason {
 		}
 	}
 	return taffrail.ReasonError
-}
-
-// oneLine makes foreign text fit for a message: no control characters, one space where there were many, not too long.
-func oneLine(s string) string {
-	s = strings.ToValidUTF8(s, "\uFFFD")
-	s = strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r <= ' ' || r == 0x7f || r >= 0x80 && r <= 0x9f }), " ")
-	if len(s) > maxDetail {
-		s = strings.ToValidUTF8(s[:maxDetail], "") + "..."
-	}
-	return s
 }

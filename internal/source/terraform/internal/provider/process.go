@@ -160,7 +160,7 @@ func startFailure(ctx context.Context, err error) *Failure {
 		return contextFailure(ctx.Err(), "start the provider")
 	}
 	return &Failure{
-		Reason: taffrail.ReasonCrashed, Detail: oneLine(fmt.Sprintf("the provider did not start: %v", err)),
+		Reason: taffrail.ReasonCrashed, Detail: fmt.Sprintf("the provider did not start: %v", err),
 		Hint: "run the provider's binary by hand: it should say that it is a plugin",
 	}
 }

@@ -244,6 +244,8 @@ func (s *server) misbehave(ctx context.Context, fault string, prior cty.Value, r
 		}[argument], "as requested")
 	case "garbage":
 		resp.NewState = &tfprotov6.DynamicValue{MsgPack: []byte("\x81\xa1")}
+	case "silence":
+		resp.NewState = &tfprotov6.DynamicValue{}
 	case "unknown":
 		values := prior.AsValueMap()
 		values["name"] = cty.UnknownVal(cty.String)

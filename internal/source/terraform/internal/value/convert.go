@@ -6,6 +6,7 @@
 package value
 
 import (
+	"errors"
 	"fmt"
 	"math/big"
 	"strconv"
@@ -19,7 +20,8 @@ import (
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/schema"
 )
 
-// Decode reads a provider's answer, which is msgpack, or JSON from a few. An answer of no bytes is null.
+// Decode reads a provider's answer, which is msgpack, or JSON from a few. An answer of no bytes is an error: silence is not taken
+// for a null, which would mean that the resource is gone.
 func Decode(packed, plain []byte, t cty.Type) (v cty.Value, err error) {
 	defer func() {
 		if r := recover(); r != nil { // cty panics on some values that no type allows
@@ -32,7 +34,7 @@ func Decode(packed, plain []byte, t cty.Type) (v cty.Value, err error) {
 	case len(plain) > 0:
 		v, err = json.Unmarshal(plain, t)
 	default:
-		return cty.NullVal(t), nil
+		return cty.NilVal, errors.New("the answer is empty")
 	}
 	if err != nil {
 		return cty.NilVal, fmt.Errorf("the answer does not fit the schema: %w", err)

@@ -27,7 +27,25 @@ func (s Secrets) In(text string) bool {
 	return slices.ContainsFunc(s, func(secret string) bool { return strings.Contains(text, secret) })
 }
 
-// Scrub replaces the secrets in a message, the longest first, since one may hold another.
+// maxMessage bounds what is kept of a message, in bytes.
+const maxMessage = 500
+
+// Message makes someone else's text fit for people: without secrets, on one line, without control characters, not too long. It is
+// cut last, or a part of a secret could stay.
+func (s Secrets) Message(text string) string {
+	text = s.Scrub(oneLine(s.Scrub(text)))
+	if len(text) > maxMessage {
+		text = strings.ToValidUTF8(text[:maxMessage], "") + "..."
+	}
+	return text
+}
+
+func oneLine(s string) string {
+	blank := func(r rune) bool { return r <= ' ' || r == 0x7f || r >= 0x80 && r <= 0x9f }
+	return strings.Join(strings.FieldsFunc(strings.ToValidUTF8(s, "\uFFFD"), blank), " ")
+}
+
+// Scrub replaces the secrets in a text, the longest first, since one may hold another.
 func (s Secrets) Scrub(text string) string {
 	longest := slices.SortedFunc(slices.Values(s), func(a, b string) int { return len(b) - len(a) })
 	for _, secret := range longest {
@@ -39,7 +57,7 @@ func (s Secrets) Scrub(text string) string {
 // With adds a text, and the forms in which a message or an address would quote it.
 func (s Secrets) With(text string) Secrets {
 	forms := []string{
-		text, strings.TrimSpace(text), strings.Join(strings.Fields(text), " "),
+		text, strings.TrimSpace(text), oneLine(text),
 		strings.Trim(strconv.Quote(text), `"`), url.QueryEscape(text), url.PathEscape(text),
 	}
 	for _, form := range forms {

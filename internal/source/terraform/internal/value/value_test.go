@@ -164,6 +164,22 @@ func TestScrub(t *testing.T) {
 	}
 }
 
+func TestMessage(t *testing.T) {
+	secret := "first line\x1b[1m\n\tsecond-line-of-a-secret"
+	var s Secrets
+	s = s.With(secret)
+	if got, want := s.Message("a\n b: "+secret+" \x00 c"), "a b: (sensitive) c"; got != want {
+		t.Errorf("got %q", got)
+	}
+	// Where the cut falls into a secret, nothing of it may stay.
+	for n := range 40 {
+		got := s.Message(strings.Repeat("x", maxMessage-n) + secret)
+		if strings.Contains(got, "first") || len(got) > maxMessage+3 {
+			t.Errorf("%d: %q", n, got[maxMessage-n:])
+		}
+	}
+}
+
 // Secrets are known before the provider has upgraded what is stored, for it may quote them when it fails.
 func TestLearnStored(t *testing.T) {
 	sensitive := &schema.Node{Sensitive: true}
@@ -210,7 +226,7 @@ func TestDecode(t *testing.T) {
 		packed, plain string
 		fails         bool
 	}{
-		{"", "", false}, {"\xc0", "", false}, {"", `{"a":null}`, false}, {"", `{"b":1}`, true}, {"\x81\xa1", "", true}, {"\x80", "", true},
+		{"", "", true}, {"\xc0", "", false}, {"", `{"a":null}`, false}, {"", `{"b":1}`, true}, {"\x81\xa1", "", true}, {"\x80", "", true},
 		{"\x81\xa1a\x92\x92\xa8\"string\"\xa1x\x92\xa6\"bool\"\xc3", "", true},
 	} {
 		if _, err := Decode([]byte(tc.packed), []byte(tc.plain), typ); (err != nil) != tc.fails {
