@@ -23,7 +23,7 @@ func TestNoDriftAfterApply(t *testing.T) {
 	w := newWorld(t, "stack")
 	w.want(0, "plan", "-input=false", "-detailed-exitcode")
 	r := w.scan()
-	if len(r.Drifts) > 0 || r.status != 0 || r.Coverage.Checked != 14 || !r.Coverage.Complete() {
+	if len(r.Drifts) > 0 || r.status != 0 || r.Coverage.Checked != 15 || !r.Coverage.Complete() {
 		t.Errorf("exit status %d, coverage %+v, drift\n%s", r.status, r.Coverage, strings.Join(r.drift(), "\n"))
 	}
 	got := slices.DeleteFunc(r.noise(), func(line string) bool { return strings.HasSuffix(line, " updated_at (volatile)") }) // of whole seconds
@@ -43,6 +43,8 @@ harborlegacy_bucket.bare tags (equivalent)
 harborlegacy_bucket.full etag (volatile)
 harborlegacy_bucket.full lifecycle_rule[0].transition[].days (equivalent)
 harborlegacy_bucket.full object_count (volatile)
+harborlegacy_bucket.guarded etag (volatile)
+harborlegacy_bucket.guarded object_count (volatile)
 harborlegacy_bucket.zero etag (volatile)
 harborlegacy_bucket.zero object_count (volatile)
 harborlegacy_bucket.zero tags (equivalent)
@@ -200,6 +202,37 @@ func TestTop(t *testing.T) {
 		if got := top(line); got != want {
 			t.Errorf("top(%q) = %q, want %q", line, got, want)
 		}
+	}
+}
+
+// What the code ignores is shown, and is no drift; what stands beside it is.
+func TestIgnoredChangesAreSuppressed(t *testing.T) {
+	w := newWorld(t, "stack")
+	w.edit("bucket/guarded", func(a attributes) {
+		setKey("tags", "team", "eve")(a)
+		setKey("encryption", "key_id", "key-8")(a)
+		unset("grants")(a)
+	})
+	r := w.scan()
+	suppressed := slices.DeleteFunc(r.noise(), func(line string) bool { return !strings.HasSuffix(line, "(suppressed)") })
+	want := []string{
+		`harborlegacy_bucket.guarded encryption[0].key_id (suppressed)`,
+		`harborlegacy_bucket.guarded grant[] (suppressed)`,
+		`harborlegacy_bucket.guarded tags["team"] (suppressed)`,
+	}
+	if diff := cmp.Diff(want, suppressed); diff != "" || r.status != 0 {
+		t.Errorf("exit status %d, drift %q (-want +got):\n%s", r.status, r.drift(), diff)
+	}
+	w.edit("bucket/guarded", func(a attributes) {
+		setKey("tags", "other", "y")(a)
+		setKey("encryption", "algorithm", "none")(a)
+	})
+	want = []string{
+		`harborlegacy_bucket.guarded encryption[0].algorithm: "aes256" -> "none"`,
+		`harborlegacy_bucket.guarded tags["other"]: "x" -> "y"`,
+	}
+	if diff := cmp.Diff(want, w.scan().drift()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 

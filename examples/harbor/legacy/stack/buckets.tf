@@ -80,3 +80,23 @@ resource "harborlegacy_bucket" "zero" {
     permissions = []
   }
 }
+
+# Some of it is left to others.
+resource "harborlegacy_bucket" "guarded" {
+  name = "guarded"
+  tags = { team = "ops", other = "x" }
+
+  encryption {
+    algorithm = "aes256"
+    key_id    = "key-7"
+  }
+
+  grant {
+    who         = "team:audit"
+    permissions = ["read"]
+  }
+
+  lifecycle {
+    ignore_changes = [tags["team"], encryption[0].key_id, grant]
+  }
+}
