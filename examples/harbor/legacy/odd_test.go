@@ -7,6 +7,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
+// knownDouble is empty once the fault is mended.
+const knownDouble = "the SDK's UpgradeResourceState takes a stored number for a double; its answer is what the live side is compared with"
+
 // Each resource of stack-odd is in sync, and is stored in another form than it is
 // read.
 func TestOddFormsAreNoDrift(t *testing.T) {
@@ -24,7 +27,7 @@ func TestOddFormsAreNoDrift(t *testing.T) {
 		{"harborlegacy_dns_record.dotted", "nobody asks the provider whether it takes the two values for the same (DiffSuppressFunc)"},
 		{"harborlegacy_database.cased", "nobody asks the provider whether it takes the two values for the same (DiffSuppressFunc)"},
 		{"harborlegacy_database.spelled", ""},
-		{"harborlegacy_bucket.vast", "the SDK's UpgradeResourceState takes a stored number for a double; its answer is what the live side is compared with"},
+		{"harborlegacy_bucket.vast", knownDouble},
 	} {
 		t.Run(tc.address, func(t *testing.T) {
 			if tc.known != "" {
@@ -34,5 +37,23 @@ func TestOddFormsAreNoDrift(t *testing.T) {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// What a double cannot tell apart is a change all the same.
+func TestVastNumberChangesByOne(t *testing.T) {
+	w := newWorld(t, "stack-odd")
+	w.edit("bucket/vast", set("quota_bytes", number("9007199254740992")))
+	var got []string
+	for _, line := range w.scan().drift() {
+		if strings.HasPrefix(line, "harborlegacy_bucket.vast ") {
+			got = append(got, line)
+		}
+	}
+	if knownDouble != "" {
+		t.Skipf("known: %s; it says %q", knownDouble, got)
+	}
+	if diff := cmp.Diff([]string{"harborlegacy_bucket.vast quota_bytes: 9007199254740993 -> 9007199254740992"}, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
