@@ -43,6 +43,7 @@ func (p *page) report(r daemon.ScanReport, v view) {
 		}
 	}
 	p.ended(r.Ended)
+	p.unseen(r.Unseen)
 	p.gaps(r.Coverage.Gaps, v)
 	p.line()
 	if n := hidden(r); n > 0 && !v.all {
@@ -152,6 +153,17 @@ func (p *page) ended(ended []daemon.EndedDrift) {
 			why = safe(string(e.Why))
 		}
 		p.line(p.green("✓ "+safe(string(e.Address))), gap, "drift ended: "+why)
+	}
+}
+
+// unseen keeps a drift that is known from being forgotten when its resource cannot be looked at any more.
+func (p *page) unseen(unseen []daemon.UnseenDrift) {
+	if len(unseen) == 0 {
+		return
+	}
+	p.line()
+	for _, u := range unseen {
+		p.line(p.yellow("? "+safe(string(u.Address))), gap, fmt.Sprintf("drifted since %s, and could not be looked at now; see entry %d", stamp(u.Since), u.Entry))
 	}
 }
 

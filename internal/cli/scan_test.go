@@ -55,6 +55,11 @@ func TestScanTable(t *testing.T) {
 			gapOf("cloud_bucket.slow", taffrail.ReasonTimeout, "no answer within 60s", ""),
 			gapOf("random_id.a", taffrail.ReasonUnsupported, "the data lives in the state alone", ""),
 			gapOf("random_id.b", taffrail.ReasonUnsupported, "the data lives in the state alone", ""))},
+		{name: "gaps_hide_a_drift", report: func() daemon.ScanReport {
+			r := withGaps(reportOf(), gapOf("cloud_database.main", taffrail.ReasonDenied, "403", "give the credentials the right to read"))
+			r.Unseen = []daemon.UnseenDrift{{ID: "drift-1", Address: "cloud_database.main", Since: noon, Entry: 7}}
+			return r
+		}()},
 		{name: "gaps_many", report: withGaps(reportOf(modified("cloud_firewall.web", drifted("description", str("a"), str("b")))), manyGaps()...)},
 		{name: "gaps_all", report: withGaps(reportOf(), manyGaps()...), args: []string{"--all"}},
 		{name: "gaps_allowed", report: withGaps(reportOf(), gapOf("cloud_database.main", taffrail.ReasonDenied, "403", "")), args: []string{"--allow-gaps"}},

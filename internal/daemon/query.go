@@ -62,6 +62,7 @@ type ScanReport struct {
 	Statuses   map[taffrail.Status]int `json:"statuses"` // how many resources have which; every status is there
 	Drifts     []taffrail.Drift        `json:"drifts"`   // out of sync now
 	Ended      []EndedDrift            `json:"ended"`    // drifts that this scan saw the end of
+	Unseen     []UnseenDrift           `json:"unseen"`   // drifts of before that this scan should have looked at, and could not
 	Noise      []taffrail.Finding      `json:"noise"`    // in sync, with differences that are volatile or suppressed
 	Log        LogPosition             `json:"log"`
 }
@@ -71,6 +72,14 @@ type EndedDrift struct {
 	ID      taffrail.DriftID   `json:"id"`
 	Address taffrail.Address   `json:"address"`
 	Why     taffrail.EndReason `json:"why"`
+}
+
+// An UnseenDrift is one that nothing has shown to be over: its resource could not be looked at.
+type UnseenDrift struct {
+	ID      taffrail.DriftID `json:"id"`
+	Address taffrail.Address `json:"address"`
+	Since   time.Time        `json:"since"`
+	Entry   int64            `json:"entry"` // that holds what it looked like
 }
 
 // A Level says how far an entry of the log has come.

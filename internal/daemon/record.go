@@ -72,12 +72,14 @@ func (s *scan) record(tx *store.Tx) (ScanReport, error) {
 				counts[did]++
 			}
 			r.Drifts = append(r.Drifts, drift)
+			delete(open, f.Resource.Address)
 		}
 		if r.Ended, err = s.recordEnds(tx, open); err != nil {
 			return r, err
 		}
 	}
-	counts["open"], counts["ended"] = len(r.Drifts), len(r.Ended)
+	r.Unseen = s.unseen(open) // what is left of them
+	counts["open"], counts["ended"] = len(r.Drifts)+len(r.Unseen), len(r.Ended)
 	r.Log.First = s.first
 	r.Log.Last, err = s.recordFinish(tx, r, counts)
 	return r, err
@@ -140,7 +142,19 @@ func drifted(f taffrail.Finding) []taffrail.Change {
 	return changes
 }
 
-// recordEnds writes the end of each open drift that is over. One that could not be looked at stays open.
+// unseen gives the drifts that were open before and are neither confirmed nor over, of what was to be looked at.
+func (s *scan) unseen(left map[taffrail.Address]store.OpenDrift) []UnseenDrift {
+	unseen := []UnseenDrift{}
+	for _, address := range slices.Sorted(maps.Keys(left)) {
+		if known := left[address]; s.selection.Selects(address) {
+			unseen = append(unseen, UnseenDrift{ID: known.ID, Address: address, Since: known.Since, Entry: known.Entry})
+		}
+	}
+	return unseen
+}
+
+// recordEnds writes the end of each open drift that is over, and takes it out of those that are open. One that could not be looked at
+// stays.
 func (s *scan) recordEnds(tx *store.Tx, open map[taffrail.Address]store.OpenDrift) ([]EndedDrift, error) {
 	ended := []EndedDrift{}
 	for _, address := range slices.Sorted(maps.Keys(open)) {
@@ -153,6 +167,7 @@ func (s *scan) recordEnds(tx *store.Tx, open map[taffrail.Address]store.OpenDrif
 			return nil, err
 		}
 		ended = append(ended, EndedDrift{ID: id, Address: address, Why: why})
+		delete(open, address)
 	}
 	return ended, nil
 }
@@ -196,7 +211,7 @@ func (s *scan) report() ScanReport {
 	r := ScanReport{
 		Schema: ScanSchema, Scan: s.id, Stack: s.stack, StartedAt: s.startedAt, FinishedAt: s.daemon.now(), Outcome: s.outcome(),
 		Coverage: s.coverage, Statuses: map[taffrail.Status]int{},
-		Drifts: []taffrail.Drift{}, Ended: []EndedDrift{}, Noise: []taffrail.Finding{},
+		Drifts: []taffrail.Drift{}, Ended: []EndedDrift{}, Unseen: []UnseenDrift{}, Noise: []taffrail.Finding{},
 	}
 	for _, status := range []taffrail.Status{taffrail.InSync, taffrail.Modified, taffrail.Deleted, taffrail.Unmanaged, taffrail.NotChecked} {
 		r.Statuses[status] = s.statuses[status]

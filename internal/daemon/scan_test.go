@@ -107,6 +107,9 @@ func TestNoGapNoAbsence(t *testing.T) {
 			if ended := len(r.Ended) > 0; ended == reason.IsGap() {
 				t.Errorf("ended: %v", r.Ended)
 			}
+			if unseen := len(r.Unseen) == 1 && r.Unseen[0].Address == "thing.a"; unseen != reason.IsGap() {
+				t.Errorf("unseen: %v", r.Unseen)
+			}
 			wellAt(t, s)
 		})
 	}
