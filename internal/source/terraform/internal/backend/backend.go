@@ -14,6 +14,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/backend/azurerm"
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/backend/command"
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/backend/consul"
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/backend/gcs"
@@ -45,6 +46,7 @@ type Reader interface {
 
 // readers is the one list of backends.
 var readers = map[string]func(context.Context, Config) (Reader, error){
+	"azurerm":    opener(azurerm.Open),
 	"consul":     opener(consul.Open),
 	"gcs":        opener(gcs.Open),
 	"http":       opener(web.Open),
