@@ -193,7 +193,7 @@ func (d *differ) report(p taffrail.Path, before, after taffrail.Value) {
 		}
 		switch h.Treatment {
 		case taffrail.EmptyIsNull:
-			if before.IsEmpty() && after.IsEmpty() {
+			if before.IsEmpty() && after.IsEmpty() && !isMember(p, before, after) {
 				c.Class, c.Why = taffrail.ClassEquivalent, h.Why
 			}
 		case taffrail.Volatile:
@@ -270,4 +270,14 @@ func subtract(a, b taffrail.Value) []taffrail.Value {
 		have[key]--
 	}
 	return left
+}
+
+// isMember says whether a key of a map or an element of a set came or went: null is then absence, which no SDK confuses with "" or 0.
+func isMember(p taffrail.Path, before, after taffrail.Value) bool {
+	steps := p.Steps()
+	if len(steps) == 0 || before.IsNull() == after.IsNull() {
+		return false
+	}
+	kind := steps[len(steps)-1].Kind()
+	return kind == taffrail.KeyStep || kind == taffrail.ElemStep
 }
