@@ -18,6 +18,7 @@ import (
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/backend/command"
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/backend/consul"
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/backend/gcs"
+	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/backend/hcp"
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/backend/kubernetes"
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/backend/pg"
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/backend/remote"
@@ -47,11 +48,13 @@ type Reader interface {
 // readers is the one list of backends.
 var readers = map[string]func(context.Context, Config) (Reader, error){
 	"azurerm":    opener(azurerm.Open),
+	"cloud":      opener(hcp.Open),
 	"consul":     opener(consul.Open),
 	"gcs":        opener(gcs.Open),
 	"http":       opener(web.Open),
 	"kubernetes": opener(kubernetes.Open),
 	"pg":         opener(pg.Open),
+	"remote":     opener(hcp.Open),
 	"s3":         opener(s3.Open),
 }
 

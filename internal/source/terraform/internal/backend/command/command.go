@@ -153,7 +153,10 @@ func (r *Reader) environ() []string {
 	env := slices.DeleteFunc(slices.Clone(r.config.Environ), func(entry string) bool {
 		return slices.ContainsFunc(withheld, func(name string) bool { return strings.HasPrefix(entry, name) })
 	})
-	return append(env, "TF_DATA_DIR="+r.dataDir, "TF_WORKSPACE="+r.config.Workspace, "TF_INPUT=0", "TF_IN_AUTOMATION=1", "CHECKPOINT_DISABLE=1")
+	if hosted := r.config.Type == "cloud" || r.config.Type == "remote"; !hosted || r.config.Workspace != remote.DefaultWorkspace {
+		env = append(env, "TF_WORKSPACE="+r.config.Workspace) // a block that names its workspace refuses the name "default"
+	}
+	return append(env, "TF_DATA_DIR="+r.dataDir, "TF_INPUT=0", "TF_IN_AUTOMATION=1", "CHECKPOINT_DISABLE=1")
 }
 
 func (r *Reader) run(ctx context.Context, arguments ...string) ([]byte, error) {
