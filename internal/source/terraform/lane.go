@@ -26,6 +26,7 @@ type job struct {
 	converter *value.Converter
 	request   provider.Request
 	prior     cty.Value
+	mended    bool      // prior is not, to the last digit, what the request holds
 	goneAt    time.Time // when the first read found nothing; zero before
 }
 

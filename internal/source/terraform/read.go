@@ -29,7 +29,7 @@ func (s *session) read(ctx context.Context, j *job) (outcome, *provider.Failure)
 	if f != nil {
 		return fate(f)
 	}
-	if len(answer.GetMsgpack()) > 0 && bytes.Equal(answer.GetMsgpack(), j.request.Prior.GetMsgpack()) {
+	if !j.mended && len(answer.GetMsgpack()) > 0 && bytes.Equal(answer.GetMsgpack(), j.request.Prior.GetMsgpack()) {
 		return settled, j.observe(nil)
 	}
 	live, err := value.Decode(answer.GetMsgpack(), answer.GetJson(), j.converter.Resource.Type)
@@ -88,6 +88,9 @@ func (s *session) recall(ctx context.Context, j *job) *provider.Failure {
 	}
 	if j.prior.IsNull() {
 		return badAnswer(errors.New("the upgraded state is empty"))
+	}
+	if i.SchemaVersion == known.schema.Version {
+		j.prior, j.mended = value.Exact(j.prior, i.Attributes, known.schema.Type)
 	}
 	c.Learn(j.prior)
 	j.identify()
