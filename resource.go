@@ -30,7 +30,7 @@ type Resource struct {
 type StackInfo struct {
 	ID         StackID     `json:"id"`
 	System     string      `json:"system"`              // "terraform"
-	Name       string      `json:"name"`                // for people: the folder or file as the user named it
+	Name       string      `json:"name"`                // for people: where the code or the state is, absolute
 	Workspace  string      `json:"workspace,omitempty"` //
 	Lineage    string      `json:"lineage,omitempty"`   // of the state
 	Serial     int64       `json:"serial"`              // of the state

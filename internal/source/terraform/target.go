@@ -14,7 +14,7 @@ import (
 
 // A target is a stack that was found: where its state is, and its code.
 type target struct {
-	name      string // as the person gave it
+	name      string // for people: the folder or the file, absolute
 	dir       string // absolute; of the root module, else of the state file
 	state     string // absolute
 	workspace string
@@ -34,7 +34,7 @@ func findTarget(c Config, host host) (target, error) {
 	if !info.IsDir() {
 		return stateTarget(c, path, host)
 	}
-	t := target{name: c.Target, dir: path, dataDir: module.DataDir(path, host.getenv), code: true}
+	t := target{name: path, dir: path, dataDir: module.DataDir(path, host.getenv), code: true}
 	root, err := module.Load(path)
 	if taffrail.KindOf(err) == taffrail.KindNotFound {
 		if beside := filepath.Join(path, "terraform.tfstate"); exists(beside) {
@@ -55,7 +55,7 @@ func findTarget(c Config, host host) (target, error) {
 // stateTarget takes a state file. The folder that it stands in may hold the code, and for a workspace's state the folder above
 // terraform.tfstate.d.
 func stateTarget(c Config, path string, host host) (target, error) {
-	t := target{name: c.Target, dir: filepath.Dir(path), state: path, workspace: "default"}
+	t := target{name: path, dir: filepath.Dir(path), state: path, workspace: "default"}
 	if above := filepath.Dir(t.dir); filepath.Base(above) == "terraform.tfstate.d" {
 		t.workspace = filepath.Base(t.dir)
 		t.dir = filepath.Dir(above)
