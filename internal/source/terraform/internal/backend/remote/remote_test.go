@@ -36,7 +36,7 @@ func TestScrub(t *testing.T) {
 		}
 	}
 	harmless := fmt.Errorf("bucket states, role arn:aws:iam::1:role/r, abc: %w", os.ErrNotExist)
-	if got := c.Scrub(harmless); got != harmless { // what is too short would take half the text with it
+	if got := c.Scrub(harmless); !errors.Is(got, os.ErrNotExist) || got.Error() != harmless.Error() { // what is too short would take half the text with it
 		t.Errorf("a text without secrets was changed: %v", got)
 	}
 	if c.Scrub(nil) != nil {
@@ -145,9 +145,11 @@ func FuzzPasswords(f *testing.F) {
 	f.Add("password='a b' sig=")
 	f.Fuzz(func(t *testing.T, text string) {
 		c := Config{Attributes: map[string]any{"a": text}, Env: func(string) string { return "" }}
-		got := c.Scrub(errors.New(text)).Error()
 		for _, p := range passwords(text) {
-			if len(p) >= 4 && strings.Contains(got, p) && !strings.Contains("(secret)", p) && strings.Contains(text, p) && !strings.Contains(got, "(secret)") {
+			if len(p) < 4 || strings.ContainsAny(p, "(secret)") { // too short to tell, or like what stands in its place
+				continue
+			}
+			if got := c.Scrub(errors.New("the server says " + p)).Error(); strings.Contains(got, p) {
 				t.Errorf("%q stays in %q", p, got)
 			}
 		}
