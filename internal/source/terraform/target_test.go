@@ -1,6 +1,7 @@
 package terraform
 
 import (
+	"cmp"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,13 +17,15 @@ func TestTargets(t *testing.T) {
 		name    string
 		prepare func(*rig)
 		target  string // in the rig's folder
+		named   string // what the stack is called, in the rig's folder; the target unless it says otherwise
 		id      taffrail.StackID
 		fails   taffrail.Kind
 		says    string
 	}{
 		{name: "folder", id: "terraform/b6b1/default"},
 		{name: "state file beside its code", target: "terraform.tfstate", id: "terraform/b6b1/default"},
-		{name: "folder with a state alone", prepare: func(r *rig) { _ = os.Remove(filepath.Join(r.dir, "main.tf")) }, id: "terraform/b6b1/default"},
+		{name: "folder with a state alone", prepare: func(r *rig) { _ = os.Remove(filepath.Join(r.dir, "main.tf")) },
+			id: "terraform/b6b1/default", named: "terraform.tfstate"},
 		{name: "selected workspace", prepare: func(r *rig) {
 			r.move("terraform.tfstate", "terraform.tfstate.d/dev/terraform.tfstate")
 			r.write(".terraform/environment", "dev")
@@ -54,7 +57,7 @@ func TestTargets(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if info.ID != tc.id || info.Name != r.config.Target {
+			if info.ID != tc.id || info.Name != filepath.Join(r.dir, cmp.Or(tc.named, tc.target)) {
 				t.Errorf("info %+v", info)
 			}
 			if got := r.scan(); got.coverage.Checked != 1 {
