@@ -66,7 +66,7 @@ func (r *reading) resource(i *state.Instance) taffrail.Resource {
 }
 
 // aloneInState are providers whose resources have no life outside of the state: what they read back is what they are given.
-// A file of the provider "local" lives on this host, and is read.
+// That is known of the public registries alone: whoever runs a host of their own may serve anything under these names. A file of the provider "local" lives on this host, and is read.
 var aloneInState = map[string]bool{
 	"hashicorp/random": true, "hashicorp/null": true, "hashicorp/time": true, "hashicorp/tls": true, "hashicorp/archive": true,
 	"hashicorp/external": true,
@@ -80,7 +80,7 @@ func (r *reading) leftOut(i *state.Instance) *taffrail.Gap {
 		return &taffrail.Gap{Reason: taffrail.ReasonIgnored, Detail: "deposed object: waits to be destroyed"}
 	case p.Builtin():
 		return &taffrail.Gap{Reason: taffrail.ReasonUnsupported, Detail: "its data lives in the state alone: the provider is a part of the tool"}
-	case aloneInState[p.Namespace+"/"+p.Type] && !r.stack.config.ReadAll:
+	case p.Public() && aloneInState[p.Namespace+"/"+p.Type] && !r.stack.config.ReadAll:
 		return &taffrail.Gap{Reason: taffrail.ReasonUnsupported, Detail: "its data lives in the state alone: provider " + p.Namespace + "/" + p.Type}
 	}
 	return nil

@@ -317,8 +317,8 @@ func TestUnsupportedAreToldApart(t *testing.T) {
 			"instances": []any{map[string]any{"attributes": map[string]any{"id": "1"}}}}
 	}
 	r.state(
-		other("terraform_data", "terraform.io/builtin/terraform"), other("random_id", "registry.example/hashicorp/random"),
-		other("null_resource", "registry.example/hashicorp/null"), other("local_file", "registry.example/hashicorp/local"),
+		other("terraform_data", "terraform.io/builtin/terraform"), other("random_id", "registry.terraform.example/hashicorp/random"),
+		other("null_resource", "registry.terraform.example/hashicorp/null"), other("local_file", "registry.example/hashicorp/local"),
 	)
 	got := r.scan()
 	if got.coverage.Unsupported != 3 || got.coverage.Incomplete != 1 { // local files are read; its provider is missing here

@@ -89,6 +89,18 @@ func TestProviderMatches(t *testing.T) {
 	}
 }
 
+func TestProviderIsPublic(t *testing.T) {
+	for host, want := range map[string]bool{
+		"": true, "registry.terraform.example": true, "registry.opentofu.example": true,
+		"corp.example": false, "registry.corp.example": false, "terraform.example": false, "registry.terraform.corp.example": false,
+		"terraform.registry.example": false, "registry.terraform": false, "registry.terraforms.example": false,
+	} {
+		if got := (addr.Provider{Host: host, Namespace: "hashicorp", Type: "time"}).Public(); got != want {
+			t.Errorf("%q is public: %t", host, got)
+		}
+	}
+}
+
 func FuzzParseModule(f *testing.F) {
 	f.Add(`module.web["x.y"].module.z[1]`)
 	f.Add(`module.a["\u00e9$${\"]"]`)

@@ -24,6 +24,13 @@ func (p Provider) String() string {
 // Builtin says whether the provider is a part of the tool, and has no binary.
 func (p Provider) Builtin() bool { return p.Host == "terraform.io" && p.Namespace == "builtin" }
 
+// Public says whether the provider comes from the registry that a tool takes where code names no host. Such a registry stands at
+// the name "registry" right below the domain of the tool's own name. A host of anyone else may hold any provider under any name.
+func (p Provider) Public() bool {
+	labels := strings.Split(p.Host, ".")
+	return p.Host == "" || len(labels) == 3 && labels[0] == "registry" && (labels[1] == "terraform" || labels[1] == "opentofu")
+}
+
 // Matches says whether p, as written in code, can mean the provider q of a state. A host that was left out matches any.
 func (p Provider) Matches(q Provider) bool {
 	return p.Type == q.Type && p.Namespace == q.Namespace && (p.Host == "" || p.Host == q.Host)
