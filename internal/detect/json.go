@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/taffrail-dev/taffrail"
 )
@@ -57,7 +58,7 @@ func parseJSON(d *json.Decoder, depth int) (taffrail.Value, error) {
 	case bool:
 		return taffrail.Bool(t), nil
 	case string:
-		return taffrail.String(t), nil
+		return taffrail.String(t), exactText(t)
 	case json.Number:
 		return taffrail.Number(t.String())
 	case json.Delim:
@@ -67,6 +68,15 @@ func parseJSON(d *json.Decoder, depth int) (taffrail.Value, error) {
 		return parseObject(d, depth+1)
 	}
 	return taffrail.Null(), nil
+}
+
+// exactText fails for a text that may hold U+FFFD in the place of something else: the decoder puts it where an escape is half of a pair,
+// or bytes are not UTF-8.
+func exactText(s string) error {
+	if strings.ContainsRune(s, utf8.RuneError) {
+		return errNoDocument
+	}
+	return nil
 }
 
 func parseArray(d *json.Decoder, depth int) (taffrail.Value, error) {
@@ -90,7 +100,7 @@ func parseObject(d *json.Decoder, depth int) (taffrail.Value, error) {
 			return taffrail.Value{}, err
 		}
 		name, isName := t.(string)
-		if _, double := members[name]; double || !isName {
+		if _, double := members[name]; double || !isName || exactText(name) != nil {
 			return taffrail.Value{}, errNoDocument
 		}
 		if members[name], err = parseJSON(d, depth); err != nil {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/taffrail-dev/taffrail"
 )
@@ -13,6 +14,12 @@ func TestDeepJSONIsText(t *testing.T) {
 	deep := strings.Repeat("[", 1_000_000) + strings.Repeat("]", 1_000_000)
 	if sameJSON(taffrail.String(deep), taffrail.String(deep+" ")) {
 		t.Error("it was followed to the bottom")
+	}
+}
+
+func TestHalfOfAPairIsText(t *testing.T) {
+	if sameJSON(taffrail.String(`{"a":"\ud800"}`), taffrail.String(`{"a":"\ud801"}`)) || sameJSON(taffrail.String(`{"\ud800":1}`), taffrail.String(`{"\ud801":1}`)) {
+		t.Error("two halves are taken for one")
 	}
 }
 
@@ -27,6 +34,9 @@ func FuzzSameJSON(f *testing.F) {
 		}
 		var spaced bytes.Buffer
 		if json.Indent(&spaced, []byte(s), "", " ") != nil {
+			return
+		}
+		if strings.ContainsRune(s, utf8.RuneError) {
 			return
 		}
 		if got := sameJSON(taffrail.String(s), taffrail.String(spaced.String())); got != is {
