@@ -35,6 +35,7 @@ const (
 // stand beside the log as blobs, which the body names by digest.
 type Entry struct {
 	Time     time.Time // wall clock, UTC, never before that of an earlier entry
+	Clock    time.Time // what the clock showed, if that was before the time of an earlier entry; else zero
 	Counter  int64     // grows with each entry, whatever the clock does
 	Nonce    string    // 128 random bits in hexadecimal, so that no leaf's hash can be guessed
 	Scope    StackID   // the stack it is about; empty for the log itself
@@ -189,6 +190,7 @@ type entryForm struct {
 	Version  int             `json:"v"` // of the type's fields
 	Type     EntryType       `json:"type"`
 	Time     string          `json:"time"`
+	Clock    string          `json:"clock,omitempty"`
 	Counter  int64           `json:"counter"`
 	Nonce    string          `json:"nonce"`
 	Scope    StackID         `json:"scope"`
@@ -206,9 +208,12 @@ func (e Entry) MarshalJSON() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	kind := kindOf(e.Body)
+	kind, clock := kindOf(e.Body), ""
+	if !e.Clock.IsZero() {
+		clock = e.Clock.UTC().Format(time.RFC3339Nano)
+	}
 	return json.Marshal(entryForm{
-		Version: kind.version, Type: kind.entryType, Time: e.Time.UTC().Format(time.RFC3339Nano), Counter: e.Counter, Nonce: e.Nonce,
+		Version: kind.version, Type: kind.entryType, Time: e.Time.UTC().Format(time.RFC3339Nano), Clock: clock, Counter: e.Counter, Nonce: e.Nonce,
 		Scope: e.Scope, Actor: e.Actor, Resource: e.Resource, Outcome: e.Outcome, Request: e.Request, Intent: e.Intent,
 		Body: body,
 	})
@@ -225,12 +230,18 @@ func ParseEntry(leaf []byte) (Entry, error) {
 	if err != nil {
 		return Entry{}, &Error{Op: "read entry", Kind: KindCorrupt, Err: err}
 	}
+	var clock time.Time
+	if f.Clock != "" {
+		if clock, err = time.Parse(time.RFC3339Nano, f.Clock); err != nil {
+			return Entry{}, &Error{Op: "read entry", Kind: KindCorrupt, Err: err}
+		}
+	}
 	body, err := parseBody(f)
 	if err != nil {
 		return Entry{}, err
 	}
 	return Entry{
-		Time: at, Counter: f.Counter, Nonce: f.Nonce, Scope: f.Scope, Actor: f.Actor,
+		Time: at, Clock: clock, Counter: f.Counter, Nonce: f.Nonce, Scope: f.Scope, Actor: f.Actor,
 		Resource: f.Resource, Outcome: f.Outcome, Request: f.Request, Intent: f.Intent, Body: body,
 	}, nil
 }

@@ -31,7 +31,7 @@ func TestEntryComesBack(t *testing.T) {
 	intent := int64(7)
 	for _, body := range everyBody() {
 		in := taffrail.Entry{
-			Time: time.Date(2026, 1, 2, 3, 4, 5, 600, time.UTC), Counter: 8, Nonce: strings.Repeat("0", 32), Scope: "terraform/l/default",
+			Time: time.Date(2026, 1, 2, 3, 4, 5, 600, time.UTC), Clock: time.Date(2025, 1, 2, 3, 4, 5, 0, time.UTC), Counter: 8, Nonce: strings.Repeat("0", 32), Scope: "terraform/l/default",
 			Actor: "taffrail/1", Resource: "a.b", Outcome: taffrail.OutcomeOK, Request: "r", Intent: &intent, Body: body,
 		}
 		leaf, err := json.Marshal(in)

@@ -18,7 +18,8 @@ type Stamp struct {
 }
 
 // Append writes an entry into the log and its rows into the index. The rows are derived from the bytes of the leaf, as a rebuild does
-// it. Time and Counter are settled here: the counter is the entry's index, and the time never goes back.
+// it. Time, Clock and Counter are settled here: the counter is the entry's index, and the time never goes back; where the clock did, the
+// entry says what it showed.
 func (tx *Tx) Append(e taffrail.Entry) (Stamp, error) {
 	last, size, err := tx.last()
 	if err != nil {
@@ -26,7 +27,7 @@ func (tx *Tx) Append(e taffrail.Entry) (Stamp, error) {
 	}
 	e.Counter = size
 	if e.Time = e.Time.UTC(); e.Time.Before(last) {
-		e.Time = last
+		e.Time, e.Clock = last, e.Time
 	}
 	raw, err := json.Marshal(e)
 	if err != nil {
@@ -57,7 +58,8 @@ func (tx *Tx) last() (at time.Time, size int64, err error) {
 	return at, size, err
 }
 
-// derive writes the rows that follow from one leaf. It depends on nothing else but the rows of earlier leaves.
+// derive writes the rows that follow from one leaf. It depends on nothing else but the rows of earlier leaves, and takes every order of
+// entries: what was appended once, with whatever index, must be possible to read again.
 func (tx *Tx) derive(index int64, leaf []byte) error {
 	e, err := taffrail.ParseEntry(leaf)
 	if err != nil {
@@ -73,15 +75,17 @@ func (tx *Tx) derive(index int64, leaf []byte) error {
 	switch body := e.Body.(type) {
 	case taffrail.ScanStarted:
 		return errors.Join(tx.deriveStack(index, body.Stack), tx.exec(
-			`INSERT INTO index_scan (id, stack, started_idx, outcome, total, checked, incomplete) VALUES (?, ?, ?, ?, 0, 0, 0)`,
+			`INSERT OR REPLACE INTO index_scan (id, stack, started_idx, outcome, total, checked, incomplete) VALUES (?, ?, ?, ?, 0, 0, 0)`,
 			e.Request, e.Scope, index, e.Outcome))
 	case taffrail.ScanFinished:
 		return errors.Join(tx.deriveStack(index, body.Stack), tx.exec(
 			`UPDATE index_scan SET finished_idx = ?, outcome = ?, total = ?, checked = ?, incomplete = ? WHERE id = ?`,
 			index, e.Outcome, body.Coverage.Total, body.Coverage.Checked, body.Coverage.Incomplete, e.Request))
 	case taffrail.DriftFound:
-		return tx.exec(`INSERT INTO index_drift (id, stack, address, status, finding, since, found_idx, changed_idx) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-			body.Drift, e.Scope, e.Resource, body.Status, body.Finding.SHA256, at, index, index)
+		// A drift of a resource that has one already takes its place.
+		return errors.Join(tx.exec(`UPDATE index_drift SET ended_idx = ? WHERE stack = ? AND address = ? AND ended_idx IS NULL`, index, e.Scope, e.Resource), tx.exec(
+			`INSERT OR REPLACE INTO index_drift (id, stack, address, status, finding, since, found_idx, changed_idx) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+			body.Drift, e.Scope, e.Resource, body.Status, body.Finding.SHA256, at, index, index))
 	case taffrail.DriftChanged:
 		return tx.exec(`UPDATE index_drift SET status = ?, finding = ?, changed_idx = ? WHERE id = ?`,
 			body.Status, body.Finding.SHA256, index, body.Drift)

@@ -17,6 +17,7 @@ import (
 	"path/filepath"
 
 	"github.com/pressly/goose/v3"
+	"golang.org/x/sys/unix"
 	_ "modernc.org/sqlite" // the driver
 
 	"github.com/taffrail-dev/taffrail"
@@ -68,10 +69,18 @@ func Open(ctx context.Context, folder string, mode Mode) (*Store, error) {
 	return s, nil
 }
 
-// prepare makes the folder, or finds the file. If we stop between the two, an empty folder is left, which is as good as none.
+// prepare makes folder and file, readable by their owner alone, or finds the file. If we stop in between, an empty folder or an empty
+// file is left, which is as good as none.
 func (s *Store) prepare(folder string, mode Mode) error {
 	if mode == Create {
-		return os.MkdirAll(folder, 0o700)
+		if err := os.MkdirAll(folder, 0o700); err != nil {
+			return err
+		}
+		f, err := os.OpenFile(s.path, os.O_CREATE|os.O_RDWR, 0o600) // SQLite gives the files beside it the same mode
+		if err != nil {
+			return err
+		}
+		return f.Close()
 	}
 	info, err := os.Stat(s.path)
 	if err == nil && !info.Mode().IsRegular() {
@@ -107,8 +116,17 @@ func (s *Store) address(mode, lock string) string {
 	}
 	if mode != "ro" {
 		q.Add("_pragma", "journal_mode(WAL)")
+	} else if s.sealed() {
+		q.Set("immutable", "1")
 	}
 	return (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: s.path}).EscapedPath(), RawQuery: q.Encode()}).String()
+}
+
+// sealed says whether nobody can be writing: the folder does not allow it, and there is no write-ahead log to be read along. SQLite
+// would otherwise want to make a file of shared memory beside the database.
+func (s *Store) sealed() bool {
+	_, err := os.Stat(s.path + "-wal")
+	return errors.Is(err, fs.ErrNotExist) && unix.Access(filepath.Dir(s.path), unix.W_OK) != nil
 }
 
 // migrate brings the tables up to date, or only looks whether they are. Each migration is one transaction: if we stop in
@@ -130,9 +148,24 @@ func (s *Store) migrate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if has, err := p.GetDBVersion(ctx); err != nil {
+	// Of several processes that begin one database at once, all but one find a table made that they were about to make. Once that one has
+	// committed they find nothing left to do.
+	for range migrationTries {
+		if err = up(ctx, p); err == nil || ctx.Err() != nil || taffrail.KindOf(err) == taffrail.KindInvalid {
+			break
+		}
+	}
+	return err
+}
+
+const migrationTries = 5
+
+func up(ctx context.Context, p *goose.Provider) error {
+	has, err := p.GetDBVersion(ctx)
+	if err != nil {
 		return err
-	} else if known := newest(p); has > known {
+	}
+	if known := newest(p); has > known {
 		return newerError(has, known)
 	}
 	_, err = p.Up(ctx)
@@ -145,7 +178,13 @@ func checkVersion(ctx context.Context, db *sql.DB, files fs.FS) error {
 	if err != nil {
 		return err
 	}
-	var has int64
+	var has, tables int64
+	if err := db.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_schema").Scan(&tables); err != nil {
+		return err
+	}
+	if tables == 0 {
+		return fmt.Errorf("it was never begun: %w", fs.ErrNotExist)
+	}
 	err = db.QueryRowContext(ctx, "SELECT coalesce(max(version_id), 0) FROM goose_db_version WHERE is_applied").Scan(&has)
 	if err != nil {
 		return err

@@ -140,8 +140,8 @@ func (tx *Tx) PutBlob(data []byte) (taffrail.BlobRef, error) {
 	return ref, tx.exec("INSERT INTO blob (sha256, data) VALUES (?, ?) ON CONFLICT DO NOTHING", ref.SHA256, data)
 }
 
-// Blob gives a payload, as stored: [CheckBlob] tells whether it is the right one. One that is not there is an error that wraps
-// [audit.ErrMissing].
+// Blob gives a payload. One that is not there is an error that wraps [audit.ErrMissing], one whose bytes are not those that the
+// reference names is [taffrail.KindCorrupt]. A reference without a size is one by digest alone.
 func (tx *Tx) Blob(ref taffrail.BlobRef) ([]byte, error) {
 	var data []byte
 	err := tx.sql.QueryRowContext(tx.ctx, "SELECT data FROM blob WHERE sha256 = ?", ref.SHA256).Scan(&data)
@@ -151,16 +151,14 @@ func (tx *Tx) Blob(ref taffrail.BlobRef) ([]byte, error) {
 	if err != nil {
 		return nil, boundary("read log database", err)
 	}
-	return data, nil
-}
-
-// CheckBlob says whether bytes are those that a reference names.
-func CheckBlob(ref taffrail.BlobRef, data []byte) error {
 	sum := sha256.Sum256(data)
-	if int64(len(data)) != ref.Size || hex.EncodeToString(sum[:]) != ref.SHA256 {
-		return fmt.Errorf("payload %s: its bytes are not those that the entry names", ref.SHA256)
+	if hex.EncodeToString(sum[:]) != ref.SHA256 || ref.Size != 0 && int64(len(data)) != ref.Size {
+		return nil, &taffrail.Error{
+			Kind: taffrail.KindCorrupt, Err: fmt.Errorf("payload %s: its bytes are not those that the entry names", ref.SHA256),
+			Hint: "run `taffrail log verify`",
+		}
 	}
-	return nil
+	return data, nil
 }
 
 func (tx *Tx) exec(query string, args ...any) error {
