@@ -132,6 +132,9 @@ func TestAttacks(t *testing.T) {
 				t.Errorf("verify: %s\n%+v", found, r)
 			}
 			if tc.start == "" {
+				if _, err := d.RebuildIndex(t.Context()); (taffrail.KindOf(err) == taffrail.KindCorrupt) != (len(r.Audit.Problems) > 0) {
+					t.Errorf("rebuild of an index over it: %v", err)
+				}
 				return
 			}
 			if _, err := d.Scan(t.Context(), ScanRequest{System: "fake"}, nil); taffrail.KindOf(err) != taffrail.KindCorrupt {
@@ -152,6 +155,17 @@ func whatIsWrong(r LogReport, err error) string {
 		all = append(all, err.Error())
 	}
 	return strings.Join(all, "; ")
+}
+
+func TestAForgedEntryIsNotShown(t *testing.T) {
+	s, _, _ := attacked(t)
+	edit(t, s.data, "UPDATE entry SET body = replace(body, 'thing.a', 'thing.b') WHERE idx = 2")
+	d := s.start(t)
+	var shown []int64
+	err := d.Entries(t.Context(), 0, -1, func(e LogEntry) error { shown = append(shown, e.Index); return nil })
+	if taffrail.KindOf(err) != taffrail.KindCorrupt || !strings.Contains(err.Error(), "entry 2") || len(shown) != 2 {
+		t.Errorf("%v after %v", err, shown)
+	}
 }
 
 func TestAFolderThatIsNoDatabase(t *testing.T) {

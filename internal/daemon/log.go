@@ -12,30 +12,25 @@ import (
 	"github.com/taffrail-dev/taffrail/internal/store"
 )
 
-// Entries implements [Queries].
+// Entries implements [Queries]. Each entry is shown only if the newest checkpoint covers these very bytes.
 func (d *Daemon) Entries(ctx context.Context, from, to int64, f func(LogEntry) error) error {
 	l, err := d.current()
 	if err != nil {
 		return err
 	}
+	signed, err := l.log.Sign(ctx)
+	if err != nil {
+		return boundary("read log", err)
+	}
 	return l.store.Read(ctx, func(tx *store.Tx) error {
-		size, err := tx.Size()
+		from, to, err := bounds(from, to, signed.Size)
 		if err != nil {
 			return err
 		}
-		if from < 0 {
-			from = max(size+from, 0)
-		}
-		if to < 0 {
-			to = size
-		}
-		if from >= size || to > size || from >= to {
-			return &taffrail.Error{
-				Op: "read log", Kind: taffrail.KindNotFound, Err: fmt.Errorf("there are no entries from %d to before %d", from, to),
-				Hint: fmt.Sprintf("the log has entries 0 to %d", size-1),
-			}
-		}
 		return tx.Entries(from, to, func(index int64, leaf []byte) error {
+			if err := included(tx, signed, index, leaf); err != nil {
+				return err
+			}
 			e, err := logEntry(tx, index, leaf)
 			if err != nil {
 				return err
@@ -43,6 +38,42 @@ func (d *Daemon) Entries(ctx context.Context, from, to int64, f func(LogEntry) e
 			return f(e)
 		})
 	})
+}
+
+// bounds settles a range: a negative from counts from the end, a negative to is the end.
+func bounds(from, to, size int64) (int64, int64, error) {
+	if from < 0 {
+		from = max(size+from, 0)
+	}
+	if to < 0 {
+		to = size
+	}
+	if from < to && to <= size {
+		return from, to, nil
+	}
+	err := &taffrail.Error{
+		Op: "read log", Kind: taffrail.KindNotFound, Err: fmt.Errorf("there are no entries from %d to before %d", from, to),
+		Hint: fmt.Sprintf("the log has entries 0 to %d", size-1),
+	}
+	if size == 0 {
+		err.Hint = "the log has no entry yet"
+	}
+	return 0, 0, err
+}
+
+// included says whether an entry is the one that was signed.
+func included(tx *store.Tx, signed audit.Checkpoint, index int64, leaf []byte) error {
+	proof, err := tlog.ProveRecord(signed.Size, index, tx)
+	if err == nil {
+		err = tlog.CheckRecord(proof, signed.Size, signed.Root, index, tlog.RecordHash(leaf))
+	}
+	if err != nil {
+		return &taffrail.Error{
+			Op: "read log", Kind: taffrail.KindCorrupt, Err: fmt.Errorf("entry %d is not the one that was signed: %w", index, err),
+			Hint: "run `taffrail log verify`",
+		}
+	}
+	return nil
 }
 
 func logEntry(tx *store.Tx, index int64, leaf []byte) (LogEntry, error) {
@@ -58,22 +89,12 @@ func logEntry(tx *store.Tx, index int64, leaf []byte) (LogEntry, error) {
 		if errors.Is(err, audit.ErrMissing) {
 			continue
 		}
-		if err == nil {
-			err = corruptPayload(index, store.CheckBlob(ref, data))
-		}
 		if err != nil {
-			return entry, err
+			return entry, fmt.Errorf("entry %d: %w", index, err)
 		}
 		entry.Blobs[ref.SHA256] = data
 	}
 	return entry, nil
-}
-
-func corruptPayload(index int64, err error) error {
-	if err == nil {
-		return nil
-	}
-	return &taffrail.Error{Op: fmt.Sprintf("read entry %d", index), Kind: taffrail.KindCorrupt, Err: err, Hint: "run `taffrail log verify`"}
 }
 
 // VerifyLog implements [Queries]. It opens everything anew, for reading, and does not ask whether the log was refused.
@@ -153,11 +174,7 @@ func checkPayloads(tx *store.Tx) (wrong []string, err error) {
 			return nil
 		}
 		for _, ref := range e.Body.Payloads() {
-			data, err := tx.Blob(ref)
-			if err == nil {
-				err = store.CheckBlob(ref, data)
-			}
-			if err != nil {
+			if _, err := tx.Blob(ref); err != nil {
 				wrong = append(wrong, fmt.Sprintf("entry %d: %v", index, err))
 			}
 		}
@@ -169,11 +186,14 @@ func checkPayloads(tx *store.Tx) (wrong []string, err error) {
 	return wrong, err
 }
 
-// RebuildIndex implements [Queries].
+// RebuildIndex implements [Queries]. An index is not made of a log that does not verify: that would give a forgery an index to match.
 func (d *Daemon) RebuildIndex(ctx context.Context) (r IndexReport, err error) {
 	l, err := d.current()
 	if err != nil {
 		return r, err
+	}
+	if _, err := l.log.Verify(ctx, nil); err != nil {
+		return r, boundary("rebuild index", err)
 	}
 	err = l.store.Update(ctx, func(tx *store.Tx) (err error) {
 		if r.Entries, err = tx.Size(); err != nil {

@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
 
 	"github.com/taffrail-dev/taffrail"
+	"github.com/taffrail-dev/taffrail/audit"
 	"github.com/taffrail-dev/taffrail/internal/store"
 )
 
@@ -119,6 +121,9 @@ func (s *scan) recordDrift(tx *store.Tx, f taffrail.Finding, open map[taffrail.A
 // sameDrift says whether a drift is as the log has it. Volatile values do not count, nor when it was looked at.
 func sameDrift(tx *store.Tx, known store.OpenDrift, f taffrail.Finding) (bool, error) {
 	data, err := tx.Blob(taffrail.BlobRef{SHA256: known.Finding})
+	if errors.Is(err, audit.ErrMissing) {
+		return false, nil // it was erased: what is seen now is written down again
+	}
 	if err != nil {
 		return false, fmt.Errorf("drift %s: %w", known.ID, err)
 	}
