@@ -82,9 +82,14 @@ func (p *page) entry(e daemon.LogEntry) {
 	if e.Entry.Intent != nil {
 		intent = fmt.Sprintf("entry %d", *e.Entry.Intent)
 	}
+	clock := ""
+	if !e.Entry.Clock.IsZero() {
+		clock = stamp(e.Entry.Clock) + ", before that of an earlier entry"
+	}
 	p.line(p.bold(fmt.Sprintf("Entry %d", e.Index)), gap, safe(string(kind)))
 	p.facts(
 		fact{"time", stamp(e.Entry.Time)},
+		fact{"clock", clock},
 		fact{"outcome", safe(string(e.Entry.Outcome))},
 		fact{"stack", safe(string(e.Entry.Scope))},
 		fact{"resource", safe(string(e.Entry.Resource))},

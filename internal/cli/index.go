@@ -47,8 +47,8 @@ func (a *app) rebuildIndex(ctx context.Context, form output) error {
 
 func (p *page) index(r daemon.IndexReport) {
 	verdict := "nothing changed."
-	if n := len(r.Changed); n > 0 {
-		verdict = count(int64(n), "row was", "rows were") + " not as the log says:"
+	if len(r.Changed) > 0 {
+		verdict = "it was not as the log says:"
 	}
 	p.line("Index rebuilt: ", count(r.Entries, "entry", "entries"), ", ", count(r.Rows, "row", "rows"), "; ", verdict)
 	for _, c := range r.Changed {

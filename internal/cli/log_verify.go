@@ -18,7 +18,7 @@ func (a *app) logVerifyCommand() *cobra.Command {
 		Use:   "verify",
 		Short: "Hash the whole log again and compare",
 		Long: "Hashes every entry again and compares the result with the stored hashes, with every checkpoint and with what the guard remembers; " +
-			"and payloads and index with the log. It says which entry is wrong. It writes nothing, and works where everything else refuses to.\n\n" +
+			"and payloads and index with the log. It says which entry is wrong. It changes nothing, and works where everything else refuses to.\n\n" +
 			exitStatusHelp("0 verified", "1 it could not be verified", "3 verification failed"),
 		Args: cobra.ArbitraryArgs,
 		RunE: a.do(0, func(ctx context.Context, _ []string) error { return a.verifyLog(ctx, form) }),

@@ -26,6 +26,7 @@ type scanFlags struct {
 	concurrency int
 	timeout     time.Duration
 	source      string
+	allGone     bool
 }
 
 func (a *app) scanCommand() *cobra.Command {
@@ -50,6 +51,7 @@ func (a *app) scanCommand() *cobra.Command {
 	flags.Lookup("concurrency").DefValue = ""
 	flags.DurationVar(&f.timeout, "timeout", 0, "how long one read may take, such as 90s (else the source knows)")
 	flags.Lookup("timeout").DefValue = ""
+	flags.BoolVar(&f.allGone, "confirm-deletions", false, "believe it if everything that one provider was asked for is gone (else held to be a wrong account)")
 	flags.StringVar(&f.source, "source", "terraform", "system that the stack belongs to")
 	return cmd
 }
@@ -106,6 +108,7 @@ type sourceSettings struct {
 	Workspace   string `json:"workspace,omitempty"`
 	Concurrency int    `json:"concurrency,omitempty"`
 	Timeout     string `json:"timeout,omitempty"`
+	AllGone     bool   `json:"confirm_mass_deletion,omitempty"`
 }
 
 // settings writes the flags as YAML: as that part of it which is JSON, where no text is taken for anything else.
@@ -115,7 +118,7 @@ func (f scanFlags) settings(target string) ([]byte, error) {
 			return nil, usage("rename it", "%q is not UTF-8", s)
 		}
 	}
-	s := sourceSettings{Target: target, Workspace: f.workspace, Concurrency: f.concurrency}
+	s := sourceSettings{Target: target, Workspace: f.workspace, Concurrency: f.concurrency, AllGone: f.allGone}
 	if f.timeout > 0 {
 		s.Timeout = f.timeout.String()
 	}
