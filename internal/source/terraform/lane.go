@@ -38,6 +38,7 @@ type lane struct {
 	session *session
 	jobs    []*job
 	kinds   map[string]bool // resource types in the state, selected or not
+	bulk    bulk
 }
 
 // An outcome is what came of a job.
@@ -51,6 +52,7 @@ const (
 
 // run settles every job.
 func (l *lane) run(ctx context.Context, out chan<- taffrail.Observation) {
+	l.bulk.confirmed, l.bulk.codeless = l.reading.stack.config.ConfirmMassDeletion, !l.reading.stack.target.code
 	queue := l.jobs
 	l.jobs = nil
 	var again []*job
@@ -65,6 +67,9 @@ func (l *lane) run(ctx context.Context, out chan<- taffrail.Observation) {
 			queue, again = again, nil
 			l.await(ctx, queue)
 		}
+	}
+	for _, o := range l.bulk.end() {
+		out <- o
 	}
 }
 
@@ -160,7 +165,7 @@ func ending(ctx context.Context) bool {
 	return ok && time.Until(deadline) < moment
 }
 
-// send sends what is known of a job, with the failure as its gap. The job is of no use afterwards.
+// send sends what is known of a job, with the failure as its gap, unless it is held back. The job is of no use afterwards.
 func (l *lane) send(j *job, failure *provider.Failure, out chan<- taffrail.Observation) {
 	o := j.observation
 	o.At = l.reading.stack.env.Now().UTC()
@@ -168,7 +173,9 @@ func (l *lane) send(j *job, failure *provider.Failure, out chan<- taffrail.Obser
 		o = withGap(o, taffrail.Gap{Reason: failure.Reason, Detail: l.session.message(j, failure.Detail), Hint: failure.Hint})
 	}
 	*j = job{}
-	out <- o
+	for _, o := range l.bulk.pass(o) {
+		out <- o
+	}
 }
 
 // await waits until the last of the jobs may be read again.

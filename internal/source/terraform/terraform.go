@@ -31,7 +31,8 @@ func Register(r *plug.Registry) {
 // Config says which stack to read, and how.
 type Config struct {
 	// Target is the folder of a root module, or a state file. Empty means the current folder. The code beside a state
-	// file, if there is any, configures the providers.
+	// file, if there is any, configures the providers. Without code a provider gets an empty configuration, and takes account,
+	// region and credentials from the environment alone: set there what the code would say.
 	Target string `yaml:"target"`
 	// Workspace is the workspace to read. Empty means the selected one: TF_WORKSPACE, else what `workspace select` chose.
 	Workspace string `yaml:"workspace"`
@@ -41,6 +42,9 @@ type Config struct {
 	Timeout time.Duration `yaml:"timeout"`
 	// ConfirmDelay is how long after a resource was found gone it is read again, before it is believed. 0 means 1s.
 	ConfirmDelay time.Duration `yaml:"confirm_delay"`
+	// ConfirmMassDeletion says that it is no mistake if all resources of a provider configuration, two or more, are gone. Without
+	// it they are reported as gaps, since a provider that was led to another account or region finds none of them either.
+	ConfirmMassDeletion bool `yaml:"confirm_mass_deletion"`
 	// CLIConfig is the file that says where mirrors of providers are. Empty means the file that the tools would take.
 	CLIConfig string `yaml:"cli_config"`
 	// CacheDir is a folder in which packed providers are unpacked. Empty means a folder "taffrail" in the user's cache.
