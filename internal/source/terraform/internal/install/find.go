@@ -139,11 +139,11 @@ func (f *Finder) candidates(p addr.Provider, version string) []candidate {
 // open checks the package against the lock. What is not there is [os.ErrNotExist].
 func (c candidate) open(locked Locked, cache string) (Package, error) {
 	if c.packed != "" {
-		if err := c.unpack(locked, cache); err != nil {
+		unpacked, digest, err := c.unpack(locked, cache)
+		if err != nil {
 			return Package{}, err
 		}
-		c.dir = filepath.Join(cache, c.dir)
-		return c.openUnpacked()
+		return unpacked.found(digest)
 	}
 	digest, err := c.digest()
 	if err != nil {
