@@ -10,8 +10,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 
 	"github.com/taffrail-dev/taffrail"
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/addr"
@@ -73,24 +71,6 @@ func ReadHeader(path string) (Header, error) {
 	}
 	f, err := parseTop(data)
 	return f.header(), named(err, path)
-}
-
-func readFile(path string) ([]byte, error) {
-	data, err := os.ReadFile(path)
-	if err == nil {
-		return data, nil
-	}
-	e := &taffrail.Error{Op: "read state", Kind: taffrail.KindInvalid, Err: err}
-	info, statErr := os.Stat(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		e.Kind, e.Hint = taffrail.KindNotFound, "apply the stack first, or name its state file"
-	case errors.Is(err, fs.ErrPermission):
-		e.Kind, e.Hint = taffrail.KindDenied, "run as a user that may read it"
-	case statErr == nil && info.IsDir():
-		e.Hint = "name a file, or the folder of the root module"
-	}
-	return nil, e
 }
 
 // named puts the file's name before what is wrong with it.
