@@ -3,7 +3,6 @@ package terraform
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 	"sync"
 
 	"github.com/taffrail-dev/taffrail"
@@ -124,16 +123,18 @@ func (r *reading) missing(sel taffrail.Selection) []taffrail.Gap {
 
 // raced looks at the state again. If it moved while the live side was read, or if somebody held its lock, then what was recorded
 // and what is live may belong to different moments.
-func (r *reading) raced() []taffrail.Gap {
+func (r *reading) raced(ctx context.Context) []taffrail.Gap {
+	ctx, cancel := context.WithTimeout(ctx, r.stack.config.Timeout)
+	defer cancel()
 	gap := func(format string, args ...any) []taffrail.Gap {
 		return []taffrail.Gap{{
 			Reason: taffrail.ReasonRaced, Detail: fmt.Sprintf(format, args...), Hint: "scan again when no apply is running",
 		}}
 	}
 	if r.lockSeen != "" {
-		return gap("the state was locked when the scan began: %s", filepath.Base(r.lockSeen))
+		return gap("the state was locked when the scan began: %s", r.lockSeen)
 	}
-	now, err := state.ReadHeader(r.stack.target.state)
+	now, err := r.stack.keeper.readHeader(ctx)
 	switch {
 	case err != nil:
 		return gap("the state could not be read again after the scan: %v", err)
@@ -142,8 +143,11 @@ func (r *reading) raced() []taffrail.Gap {
 	case now.Serial != r.header.Serial:
 		return gap("the state moved from serial %d to %d during the scan", r.header.Serial, now.Serial)
 	}
-	if file, locked := r.stack.target.locked(); locked {
-		return gap("the state was locked when the scan ended: %s", filepath.Base(file))
+	switch lock, locked, err := r.stack.keeper.locked(ctx); {
+	case err != nil:
+		return gap("whether the state is locked could not be seen after the scan: %v", err)
+	case locked:
+		return gap("the state was locked when the scan ended: %s", lock)
 	}
 	return nil
 }

@@ -23,6 +23,7 @@ type stack struct {
 	config Config
 	host   host
 	target target
+	keeper *keeper
 
 	reading sync.Mutex // held by Read and by the end of Close: one read at a time
 
@@ -39,7 +40,7 @@ func (s *stack) Describe(ctx context.Context) (taffrail.StackInfo, error) {
 	if err := ctx.Err(); err != nil {
 		return taffrail.StackInfo{}, err
 	}
-	h, err := state.ReadHeader(s.target.state)
+	h, err := s.keeper.readHeader(ctx)
 	if err != nil {
 		return taffrail.StackInfo{}, err
 	}
@@ -85,7 +86,7 @@ func (s *stack) Close() error {
 		ended.Go(session.end)
 	}
 	ended.Wait()
-	return nil
+	return s.keeper.close()
 }
 
 // begin starts a read, unless the stack is closed.
@@ -109,7 +110,7 @@ func (s *stack) Read(ctx context.Context, sel taffrail.Selection, emit func(taff
 		return coverage, err
 	}
 	defer cancel()
-	r, err := s.prepare(sel)
+	r, err := s.prepare(inner, sel)
 	if err != nil {
 		return coverage, err
 	}
@@ -130,7 +131,7 @@ func (s *stack) Read(ctx context.Context, sel taffrail.Selection, emit func(taff
 	if emitErr != nil {
 		return coverage, emitErr
 	}
-	coverage.Gaps = append(coverage.Gaps, r.raced()...)
+	coverage.Gaps = append(coverage.Gaps, r.raced(context.WithoutCancel(ctx))...)
 	if err := ctx.Err(); err != nil {
 		return coverage, err
 	}
@@ -138,9 +139,12 @@ func (s *stack) Read(ctx context.Context, sel taffrail.Selection, emit func(taff
 }
 
 // prepare reads what is recorded, and sorts the resources by the provider configuration that reads them.
-func (s *stack) prepare(sel taffrail.Selection) (*reading, error) {
-	lockFile, locked := s.target.locked()
-	recorded, err := state.Read(s.target.state)
+func (s *stack) prepare(ctx context.Context, sel taffrail.Selection) (*reading, error) {
+	lock, locked, err := s.keeper.locked(ctx)
+	if err != nil {
+		return nil, err
+	}
+	recorded, err := s.keeper.read(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -153,7 +157,7 @@ func (s *stack) prepare(sel taffrail.Selection) (*reading, error) {
 		lanes: map[addr.ProviderConfig]*lane{},
 	}
 	if locked {
-		r.lockSeen = lockFile
+		r.lockSeen = lock
 	}
 	r.finder = s.finder()
 	for i := range recorded.Instances {

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"github.com/taffrail-dev/taffrail"
+	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/backend"
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/module"
 )
 
@@ -16,7 +17,8 @@ import (
 type target struct {
 	name      string // for people: the folder or the file, absolute
 	dir       string // absolute; of the root module, else of the state file
-	state     string // absolute
+	state     string // absolute; empty if a backend has it
+	backend   *backend.Config
 	workspace string
 	dataDir   string
 	code      bool // whether the folder holds code
@@ -49,6 +51,12 @@ func findTarget(c Config, host host) (target, error) {
 		return target{}, err
 	}
 	t.state, t.workspace = place.State, place.Workspace
+	if b := place.Backend; b != nil {
+		t.backend = &backend.Config{
+			Type: b.Type, Attributes: b.Attributes, Workspace: t.workspace, Dir: path, DataDir: t.dataDir,
+			Home: host.home, Env: host.getenv, Environ: host.environ,
+		}
+	}
 	return t, nil
 }
 
@@ -92,8 +100,8 @@ func (t target) locked() (string, bool) {
 	if name[0] == '.' {
 		name = name[1:]
 	}
-	path := filepath.Join(filepath.Dir(t.state), "."+name+".lock.info")
-	return path, exists(path)
+	file := "." + name + ".lock.info"
+	return file, exists(filepath.Join(filepath.Dir(t.state), file))
 }
 
 // load reads the code anew: between two reads of a stack it may change. The tree of a stack without code is empty.

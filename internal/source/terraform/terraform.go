@@ -111,5 +111,5 @@ func open(env plug.Env, c Config, host host) (*stack, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &stack{env: env, config: c, host: host, target: target, sessions: map[addr.ProviderConfig]*session{}}, nil
+	return &stack{env: env, config: c, host: host, target: target, keeper: &keeper{target: target}, sessions: map[addr.ProviderConfig]*session{}}, nil
 }

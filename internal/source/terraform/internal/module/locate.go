@@ -1,6 +1,7 @@
 package module
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"errors"
@@ -16,12 +17,17 @@ import (
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/addr"
 )
 
-const hintPull = "run `terraform state pull > FILE` or `tofu state pull > FILE` in the folder, and scan FILE"
-
-// A Place says where a root module keeps things.
+// A Place says where a root module keeps its state: in a file, or with a backend.
 type Place struct {
 	Workspace string
-	State     string // path of the state file
+	State     string   // path of the state file; empty if a backend has it
+	Backend   *Backend // nil for a file
+}
+
+// A Backend is a backend's settings, as init recorded them: the block of the code with what was given on init's command line.
+type Backend struct {
+	Type       string
+	Attributes map[string]any // numbers are [json.Number]
 }
 
 // DataDir is the folder in which init keeps providers, modules and settings.
@@ -33,8 +39,7 @@ func DataDir(root string, getenv func(string) string) string {
 	return filepath.Join(root, dir)
 }
 
-// Locate finds the state file of a root module in a workspace; an empty name means the one that is selected. A state that is not
-// kept in a local file is an error that says how to scan it nevertheless.
+// Locate finds the state of a root module in a workspace; an empty name means the one that is selected.
 func (m *Module) Locate(dataDir, workspace string, getenv func(string) string) (Place, error) {
 	if workspace == "" {
 		workspace = selectedWorkspace(dataDir, getenv)
@@ -42,9 +47,9 @@ func (m *Module) Locate(dataDir, workspace string, getenv func(string) string) (
 	if strings.ContainsAny(workspace, `/\`) || strings.Trim(workspace, ".") == "" {
 		return Place{}, &taffrail.Error{Op: "find state", Kind: taffrail.KindInvalid, Err: fmt.Errorf("workspace %q has no valid name", addr.Clip(workspace))}
 	}
-	backend, err := m.localBackend(dataDir)
-	if err != nil {
-		return Place{}, err
+	backend, remote, err := m.backend(dataDir)
+	if err != nil || remote != nil {
+		return Place{Workspace: workspace, Backend: remote}, err
 	}
 	path := cmp.Or(backend.Path, "terraform.tfstate")
 	if workspace != "default" {
@@ -68,17 +73,14 @@ func selectedWorkspace(dataDir string, getenv func(string) string) string {
 }
 
 // local is the configuration of the backend "local".
-type local struct {
-	Path         string `json:"path"`
-	WorkspaceDir string `json:"workspace_dir"`
-}
+type local struct{ Path, WorkspaceDir string }
 
-// localBackend gives the settings of the local backend: as init recorded them, which includes what was given on its command
-// line, else as the code has them.
-func (m *Module) localBackend(dataDir string) (local, error) {
+// backend gives the settings of the local backend, as init recorded them or else as the code has them; or those of another one, which
+// only init knows as a whole.
+func (m *Module) backend(dataDir string) (local, *Backend, error) {
 	recorded, err := recordedBackend(dataDir)
 	if err != nil {
-		return local{}, &taffrail.Error{Op: "find state", Kind: taffrail.KindInvalid, Err: err, Hint: "run `terraform init` or `tofu init`"}
+		return local{}, nil, &taffrail.Error{Op: "find state", Kind: taffrail.KindInvalid, Err: err, Hint: "run `terraform init` or `tofu init`"}
 	}
 	kind, at := "local", ""
 	switch {
@@ -87,30 +89,33 @@ func (m *Module) localBackend(dataDir string) (local, error) {
 	case m.Backend != nil:
 		kind, at = m.Backend.Type, place(m.Backend.Range)
 	case recorded != nil:
-		kind, at = recorded.Type, filepath.Join(dataDir, "terraform.tfstate")
+		kind = recorded.Type
 	}
-	if kind != "local" {
-		return local{}, &taffrail.Error{
-			Op: "find state", Kind: taffrail.KindInvalid, Hint: hintPull,
-			Err: fmt.Errorf("%s: the state is kept by %q, and only local files are read so far", at, addr.Clip(kind)),
+	switch {
+	case recorded != nil && recorded.Type == kind && kind != "local":
+		return local{}, recorded, nil
+	case kind != "local":
+		return local{}, nil, &taffrail.Error{
+			Op: "find state", Kind: taffrail.KindInvalid, Hint: "run `terraform init` or `tofu init`, which records the settings of the backend",
+			Err: fmt.Errorf("%s: the state is kept by %q, and init has not been run for it", at, addr.Clip(kind)),
 		}
+	case recorded != nil && recorded.Type == "local":
+		return local{Path: recorded.text("path"), WorkspaceDir: recorded.text("workspace_dir")}, nil, nil
+	case m.Backend == nil:
+		return local{}, nil, nil
 	}
-	if recorded != nil && recorded.Type == "local" {
-		return recorded.Config, nil
-	}
-	if m.Backend == nil {
-		return local{}, nil
-	}
-	return m.writtenBackend()
+	l, err := m.writtenBackend()
+	return l, nil, err
 }
 
-type backendRecord struct {
-	Type   string `json:"type"`
-	Config local  `json:"config"`
+// text is a setting that is a string, and empty if it is none.
+func (b *Backend) text(name string) string {
+	s, _ := b.Attributes[name].(string)
+	return s
 }
 
 // recordedBackend reads what init wrote down; nil where it wrote nothing.
-func recordedBackend(dataDir string) (*backendRecord, error) {
+func recordedBackend(dataDir string) (*Backend, error) {
 	path := filepath.Join(dataDir, "terraform.tfstate")
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -121,23 +126,19 @@ func recordedBackend(dataDir string) (*backendRecord, error) {
 	}
 	var f struct {
 		Backend *struct {
-			Type   string          `json:"type"`
-			Config json.RawMessage `json:"config"`
+			Type   string         `json:"type"`
+			Config map[string]any `json:"config"`
 		} `json:"backend"`
 	}
-	if err := json.Unmarshal(data, &f); err != nil {
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.UseNumber()
+	if err := d.Decode(&f); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	if f.Backend == nil {
 		return nil, nil
 	}
-	r := &backendRecord{Type: f.Backend.Type}
-	if r.Type == "local" && len(f.Backend.Config) > 0 {
-		if err := json.Unmarshal(f.Backend.Config, &r.Config); err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
-		}
-	}
-	return r, nil
+	return &Backend{Type: f.Backend.Type, Attributes: f.Backend.Config}, nil
 }
 
 // writtenBackend takes the settings from the code, where they can only be literals.

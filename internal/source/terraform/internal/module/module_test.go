@@ -1,6 +1,7 @@
 package module
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -113,10 +114,14 @@ func TestLocate(t *testing.T) {
 			".terraform/terraform.tfstate": `{"version": 3, "backend": {"type": "local", "config": {"path": "z.tfstate", "workspace_dir": null}, "hash": 1}}`,
 		}, want: "z.tfstate default"},
 		{name: "no literal", files: map[string]string{"b.tf": "terraform {\n  backend \"local\" {\n    path = var.x\n  }\n}"}, fails: "b.tf:3"},
-		{name: "remote", files: map[string]string{"b.tf": "terraform {\n  backend \"s3\" {}\n}"}, fails: `b.tf:2: the state is kept by "s3"`},
+		{name: "remote before init", files: map[string]string{"b.tf": "terraform {\n  backend \"s3\" {}\n}"}, fails: `b.tf:2: the state is kept by "s3"`},
+		{name: "another backend than at init", files: map[string]string{
+			"b.tf":                         "terraform {\n  backend \"s3\" {}\n}",
+			".terraform/terraform.tfstate": `{"backend": {"type": "gcs", "config": {"bucket": "b"}}}`,
+		}, fails: `kept by "s3", and init has not been run`},
 		{name: "cloud", files: map[string]string{"b.tf": "terraform {\n  cloud {}\n}"}, fails: `kept by "cloud"`},
-		{name: "remote by init", files: map[string]string{".terraform/terraform.tfstate": `{"backend": {"type": "gcs", "config": {"bucket": "b"}}}`}, fails: `kept by "gcs"`},
-		{name: "broken record", files: map[string]string{".terraform/terraform.tfstate": `{`}, fails: "unexpected end"},
+		{name: "remote by init", files: map[string]string{".terraform/terraform.tfstate": `{"backend": {"type": "gcs", "config": {"bucket": "b", "n": 9007199254740993}}}`}, want: `gcs map[bucket:b n:9007199254740993] default`},
+		{name: "broken record", files: map[string]string{".terraform/terraform.tfstate": `{`}, fails: "unexpected EOF"},
 		{name: "leading out", workspace: "../x", fails: "no valid name"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -135,6 +140,12 @@ func TestLocate(t *testing.T) {
 			}
 			if err != nil {
 				t.Fatal(err)
+			}
+			if got.Backend != nil {
+				if found := fmt.Sprint(got.Backend.Type, " ", got.Backend.Attributes, " ", got.Workspace); found != tc.want || got.State != "" {
+					t.Errorf("got %s, want %s", found, tc.want)
+				}
+				return
 			}
 			rel, err := filepath.Rel(m.Dir, got.State)
 			if err != nil || filepath.ToSlash(rel)+" "+got.Workspace != tc.want {

@@ -69,8 +69,14 @@ func ReadHeader(path string) (Header, error) {
 	if err != nil {
 		return Header{}, err
 	}
+	h, err := ParseHeader(data)
+	return h, named(err, path)
+}
+
+// ParseHeader is [ReadHeader] for the bytes of a state file.
+func ParseHeader(data []byte) (Header, error) {
 	f, err := parseTop(data)
-	return f.header(), named(err, path)
+	return f.header(), err
 }
 
 // named puts the file's name before what is wrong with it.

@@ -1,0 +1,105 @@
+package terraform
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/taffrail-dev/taffrail"
+	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/backend"
+	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/state"
+)
+
+// A keeper reads a stack's state from where it is kept: a file, or a backend that the code names. It takes no lock and writes
+// nothing.
+type keeper struct {
+	target target
+
+	mu      sync.Mutex
+	remote  backend.Reader // nil until it is needed, and for a file
+	version string         // of the state that header was read from
+	header  state.Header
+}
+
+// readHeader tells which version of the state is kept now.
+func (k *keeper) readHeader(ctx context.Context) (state.Header, error) {
+	if k.target.backend == nil {
+		return state.ReadHeader(k.target.state)
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	_, err := k.fetch(ctx, k.version)
+	return k.header, err
+}
+
+// read reads the state as a whole.
+func (k *keeper) read(ctx context.Context) (*state.State, error) {
+	if k.target.backend == nil {
+		return state.Read(k.target.state)
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	body, err := k.fetch(ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	s, err := state.Parse(body)
+	return s, k.named(err)
+}
+
+// fetch asks the backend for the state, unless it is of a version that is known: then there is no body.
+func (k *keeper) fetch(ctx context.Context, known string) ([]byte, error) {
+	if err := k.open(ctx); err != nil {
+		return nil, err
+	}
+	body, version, err := k.remote.Fetch(ctx, known)
+	if err != nil || body == nil {
+		return nil, err
+	}
+	h, err := state.ParseHeader(body)
+	if err != nil {
+		return nil, k.named(err)
+	}
+	k.version, k.header = version, h
+	return body, nil
+}
+
+func (k *keeper) open(ctx context.Context) (err error) {
+	if k.remote == nil {
+		k.remote, err = backend.Open(ctx, *k.target.backend)
+	}
+	return err
+}
+
+// named says of what is wrong with a state where that is kept.
+func (k *keeper) named(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &taffrail.Error{Op: "read state", Kind: taffrail.KindOf(err), Hint: taffrail.HintOf(err), Err: fmt.Errorf("%s: %w", k.remote.Name(), err)}
+}
+
+// locked says whether somebody holds the state's lock, as far as that can be seen: an apply is likely under way.
+func (k *keeper) locked(ctx context.Context) (who string, locked bool, err error) {
+	if k.target.backend == nil {
+		who, locked = k.target.locked()
+		return who, locked, nil
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if err := k.open(ctx); err != nil {
+		return "", false, err
+	}
+	lock, err := k.remote.Locked(ctx)
+	return lock.String(), lock.Held, err
+}
+
+func (k *keeper) close() error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.remote == nil {
+		return nil
+	}
+	defer func() { k.remote, k.version = nil, "" }()
+	return k.remote.Close()
+}
