@@ -34,9 +34,9 @@ func (b *bulk) pass(o taffrail.Observation) []taffrail.Observation {
 		return nil
 	}
 	b.found = true
-	free := append(b.held, o)
+	free := b.held
 	b.held = nil
-	return free
+	return append(free, o)
 }
 
 // end gives what is still held when no more answers come: as deletions if they are few, else each with a gap.
