@@ -59,7 +59,7 @@ func (b *bulk) gap(n int) taffrail.Gap {
 		Reason: taffrail.ReasonUnconfigured,
 		Detail: fmt.Sprintf("all %d resources that this provider configuration answered for were answered as gone, which is more likely another account, region or address than %d deletions", n, n),
 		Hint: "check the provider's configuration, its variables (also those given by -var, which init does not record) and its environment; " +
-			"if the deletions are real, set confirm_mass_deletion: true",
+			"if the deletions are real, scan with --confirm-deletions, or set confirm_mass_deletion: true",
 	}
 	if b.codeless {
 		g.Detail += "; there is no code beside the state, so that the environment alone configured the provider"
