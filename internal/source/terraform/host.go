@@ -68,12 +68,12 @@ func hasAnyPrefix(s string, prefixes []string) bool {
 var secretName = regexp.MustCompile(`(?i)(token|secret|passw|credential|private|api_?key)`)
 
 // secrets are the values of the environment that are secret by their names: a provider may quote one in a message.
-func (h host) secrets() value.Secrets {
-	var s value.Secrets
+func (h host) secrets() *value.Secrets {
+	s := &value.Secrets{}
 	for _, entry := range h.environ {
 		name, text, _ := strings.Cut(entry, "=")
 		if secretName.MatchString(name) && !filepath.IsAbs(text) { // a path names a file of secrets, and is none
-			s = s.With(text)
+			s.Add(text)
 		}
 	}
 	return s

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/zclconf/go-cty/cty"
 
@@ -74,12 +73,12 @@ func (s *session) recall(ctx context.Context, j *job) *provider.Failure {
 			Hint:   "lock the provider to the version that wrote the state, and run init",
 		}
 	}
-	c := &value.Converter{Resource: known.schema, Marks: i.Marks, Sealer: s.stack.env.Sealer}
+	c := &value.Converter{Resource: known.schema, Marks: i.Marks, Sealer: s.stack.env.Sealer, Known: s.secrets.Load()}
 	j.converter = c
 	j.observation.Handling = j.declared.handlingFor(known.schema)
+	c.LearnStored(i.Attributes, i.Flat) // the upgrade may give a secret another name, or fail and quote it
 	prior, f := s.upgrade(ctx, j, known.schema)
 	if f != nil {
-		c.LearnStored(i.Attributes, i.Flat) // the provider may quote what it was to upgrade
 		return f
 	}
 	var err error
@@ -121,7 +120,7 @@ func (j *job) identify() {
 		return
 	}
 	id := j.prior.GetAttr("id")
-	if id.Type() == cty.String && id.IsKnown() && !id.IsNull() && !c.Secrets().In(id.AsString()) {
+	if id.Type() == cty.String && id.IsKnown() && !id.IsNull() && !c.Holds(id.AsString()) {
 		j.observation.Resource.ID = taffrail.ResourceID(id.AsString())
 	}
 }
@@ -132,7 +131,7 @@ func (j *job) observe(live *cty.Value) *provider.Failure {
 	if live != nil {
 		c.Learn(*live)
 	}
-	if c.Secrets().In(string(o.Resource.ID)) {
+	if c.Holds(string(o.Resource.ID)) {
 		o.Resource.ID = ""
 	}
 	var err error
@@ -151,9 +150,9 @@ func (j *job) observe(live *cty.Value) *provider.Failure {
 
 // message makes a failure's detail fit to leave the package: every secret that we know of is taken out.
 func (s *session) message(j *job, text string) string {
-	secrets := s.secrets
+	secrets := s.secrets.Load()
 	if j.converter != nil {
-		secrets = slices.Concat(secrets, j.converter.Secrets())
+		secrets = value.Join(secrets, j.converter.Secrets())
 	}
 	return secrets.Message(text)
 }

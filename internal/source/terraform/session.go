@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/hcl/v2/hcldec"
@@ -41,13 +42,14 @@ type session struct {
 	crashes int
 	failed  *provider.Failure // why the session is of no use in this reading
 
-	process    *provider.Process
-	locked     install.Locked // what the process was checked against
-	configured []byte         // what it was configured with
-	spec       hcldec.Spec
-	meta       *tfwire.DynamicValue // of provider_meta: null, where the provider has such a thing
-	resources  map[string]resourceSchema
-	secrets    value.Secrets // of the configuration and the environment
+	process       *provider.Process
+	locked        install.Locked // what the process was checked against
+	configured    []byte         // what it was configured with
+	spec          hcldec.Spec
+	meta          *tfwire.DynamicValue // of provider_meta: null, where the provider has such a thing
+	resources     map[string]resourceSchema
+	configSecrets *value.Secrets                // of the configuration that it was configured with
+	secrets       atomic.Pointer[value.Secrets] // of the configuration, variables and the environment: never changed, only replaced
 
 	mu   sync.Mutex
 	pack install.Package
@@ -70,7 +72,20 @@ func (s *session) component() (taffrail.Component, bool) {
 // renew prepares the session for another reading.
 func (s *session) renew(r *reading, types []string) {
 	s.reading, s.wanted, s.crashes, s.failed = r, types, 0, nil
+	s.know()
 }
+
+// know puts together what must not be shown of this stack, as far as it is known before any resource is.
+func (s *session) know() {
+	known := value.Join(s.stack.host.secrets(), s.configSecrets)
+	for _, v := range s.reading.tree.Root.SensitiveValues(s.stack.host.environ) {
+		known.AddAll(v)
+	}
+	s.secrets.Store(known)
+}
+
+// scrub takes what is known by now out of a line that the provider wrote.
+func (s *session) scrub(line string) string { return s.secrets.Load().Scrub(line) }
 
 // end ends the process.
 func (s *session) end() {
@@ -169,6 +184,7 @@ func (s *session) start(ctx context.Context) *provider.Failure {
 	process, f := provider.Start(ctx, provider.Program{
 		Path: pack.Executable, Dir: dir, Env: s.stack.host.providerEnviron(dir),
 		Logger: s.stack.env.Logger.With(slog.String("provider", s.config.Provider.String())),
+		Scrub:  s.scrub,
 	})
 	if f != nil {
 		return f
@@ -185,7 +201,6 @@ func (s *session) start(ctx context.Context) *provider.Failure {
 func (s *session) configure(ctx context.Context, process *provider.Process) *provider.Failure {
 	ctx, cancel := context.WithTimeout(ctx, s.stack.config.Timeout)
 	defer cancel()
-	s.secrets = s.stack.host.secrets()
 	schemas, f := process.Schemas(ctx, func(t string) bool { return slices.Contains(s.wanted, t) })
 	if f != nil {
 		return f
@@ -207,9 +222,8 @@ func (s *session) configure(ctx context.Context, process *provider.Process) *pro
 	if compiled, err := schema.Compile(schemas.Provider); err == nil {
 		c := value.Converter{Resource: compiled}
 		c.Learn(config)
-		for _, secret := range c.Secrets() {
-			s.secrets = s.secrets.With(secret)
-		}
+		s.configSecrets = c.Secrets()
+		s.know()
 	}
 	return s.send(ctx, process, config)
 }

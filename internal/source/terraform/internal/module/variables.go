@@ -21,11 +21,12 @@ type variable struct {
 	typ      cty.Type
 	defaults *typeexpr.Defaults
 	typed    bool
+	secret   bool           // the code says that it is sensitive
 	value    hcl.Expression // the default; nil where there is none
 	at       hcl.Range
 }
 
-var variableSchema = &hcl.BodySchema{Attributes: []hcl.AttributeSchema{{Name: "type"}, {Name: "default"}}}
+var variableSchema = &hcl.BodySchema{Attributes: []hcl.AttributeSchema{{Name: "type"}, {Name: "default"}, {Name: "sensitive"}}}
 
 func (m *Module) addVariable(block *hcl.Block) error {
 	content, _, diags := block.Body.PartialContent(variableSchema)
@@ -38,6 +39,9 @@ func (m *Module) addVariable(block *hcl.Block) error {
 	}
 	if attr := content.Attributes["default"]; attr != nil {
 		v.value = attr.Expr
+	}
+	if attr := content.Attributes["sensitive"]; attr != nil {
+		v.secret = isSensitive(attr.Expr)
 	}
 	if attr := content.Attributes["type"]; attr != nil {
 		v.typed = true

@@ -49,6 +49,8 @@ type Program struct {
 	Dir    string // working directory: providers resolve relative paths against the root module, as under the tool
 	Env    []string
 	Logger *slog.Logger // gets the provider's stderr, at debug level
+	// Scrub takes secrets out of a line of stderr. It may be called from another goroutine at any time; nil changes nothing.
+	Scrub func(string) string
 }
 
 // A Process is a provider that runs. It must be closed.
@@ -88,7 +90,7 @@ func newClient(program Program, run *programRunner) *plugin.Client {
 		SkipHostEnv:      true,
 		StartTimeout:     startTimeout,
 		Logger:           hclog.NewNullLogger(),
-		Stderr:           newStderrLog(program.Logger),
+		Stderr:           newStderrLog(program.Logger, program.Scrub),
 		GRPCDialOptions:  []grpc.DialOption{grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(receiveLimit))},
 		RunnerFunc: func(_ hclog.Logger, cmd *exec.Cmd, sockets string) (runner.Runner, error) {
 			return run, run.prepare(cmd, sockets)

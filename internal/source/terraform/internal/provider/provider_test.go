@@ -209,7 +209,7 @@ func TestDiagnosticText(t *testing.T) {
 
 func TestStderrIsBounded(t *testing.T) {
 	var out strings.Builder
-	log := newStderrLog(slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug})))
+	log := newStderrLog(slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug})), nil)
 	for range 1000 {
 		_, _ = log.Write([]byte(strings.Repeat("y", 3*stderrLine) + "\nshort\n"))
 	}
@@ -220,7 +220,7 @@ func TestStderrIsBounded(t *testing.T) {
 		t.Error("lines are lost, or it is not said that they are")
 	}
 	out.Reset()
-	quiet := newStderrLog(slog.New(slog.NewTextHandler(&out, nil)))
+	quiet := newStderrLog(slog.New(slog.NewTextHandler(&out, nil)), nil)
 	_, _ = quiet.Write([]byte("secret\n"))
 	if out.Len() > 0 {
 		t.Errorf("above debug level: %s", out.String())

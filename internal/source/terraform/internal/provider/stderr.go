@@ -4,24 +4,30 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
+	"strings"
 	"sync"
 )
 
 const (
 	stderrLine  = 1 << 10  // bytes of one line that are kept
+	stderrWhole = 16 << 10 // bytes of one line that are searched for secrets, before it is cut
 	stderrTotal = 64 << 10 // bytes of one process that are kept
 )
 
 // A stderrLog hands a provider's stderr to the operational log, at debug level and bounded: it may hold anything.
 type stderrLog struct {
 	logger *slog.Logger
+	scrub  func(string) string
 	mu     sync.Mutex
 	line   []byte
 	left   int
 }
 
-func newStderrLog(logger *slog.Logger) *stderrLog {
-	return &stderrLog{logger: logger, left: stderrTotal}
+func newStderrLog(logger *slog.Logger, scrub func(string) string) *stderrLog {
+	if scrub == nil {
+		scrub = func(line string) string { return line }
+	}
+	return &stderrLog{logger: logger, scrub: scrub, left: stderrTotal}
 }
 
 // Write takes any part of any line. It never fails, since a provider must not block on its log.
@@ -33,7 +39,7 @@ func (s *stderrLog) Write(b []byte) (int, error) {
 	}
 	for rest := b; len(rest) > 0; {
 		part, after, ended := bytes.Cut(rest, []byte("\n"))
-		s.line = append(s.line, part[:min(len(part), stderrLine-len(s.line))]...)
+		s.line = append(s.line, part[:min(len(part), stderrWhole-len(s.line))]...)
 		if ended {
 			s.flush()
 		}
@@ -43,9 +49,11 @@ func (s *stderrLog) Write(b []byte) (int, error) {
 }
 
 func (s *stderrLog) flush() {
-	s.left -= len(s.line) + 1
-	if len(s.line) > 0 {
-		s.logger.Debug("provider stderr", "line", string(s.line))
+	line := s.scrub(string(s.line)) // before it is cut: a part of a secret would not be known
+	line = strings.ToValidUTF8(line[:min(len(line), stderrLine)], "")
+	s.left -= len(line) + 1
+	if line != "" {
+		s.logger.Debug("provider stderr", "line", line)
 	}
 	if s.left <= 0 {
 		s.logger.Debug("provider stderr: the rest is left out")

@@ -51,6 +51,7 @@ type Converter struct {
 	Resource *schema.Resource
 	Marks    []Mark // what the state calls sensitive
 	Sealer   taffrail.Sealer
+	Known    *Secrets // of the provider's configuration and the environment; nil for none
 	secrets  Secrets
 }
 
@@ -61,19 +62,19 @@ func (c *Converter) Convert(v cty.Value) (taffrail.Value, error) {
 
 func (c *Converter) convert(v cty.Value, n *schema.Node, marks []Mark) (taffrail.Value, error) {
 	if n != nil && n.Sensitive || marksWhole(marks) {
-		plain, err := c.plain(v)
-		if err != nil {
-			return taffrail.Value{}, err
-		}
-		return c.seal(plain), nil
+		return c.whole(v)
 	}
 	return c.open(v, n, marks)
 }
 
-// plain translates without masking: for what is sealed as a whole.
-func (c *Converter) plain(v cty.Value) (taffrail.Value, error) {
+// whole seals a value as one.
+func (c *Converter) whole(v cty.Value) (taffrail.Value, error) {
 	bare := &Converter{Resource: c.Resource}
-	return bare.open(v, nil, nil)
+	plain, err := bare.open(v, nil, nil)
+	if err != nil {
+		return taffrail.Value{}, err
+	}
+	return c.seal(plain), nil
 }
 
 // seal masks a value. The old SDK reads null where "" was written; digests of the two would differ, so they become one before.
@@ -96,7 +97,7 @@ func (c *Converter) open(v cty.Value, n *schema.Node, marks []Mark) (taffrail.Va
 	case t == cty.String:
 		return c.text(v.AsString()), nil
 	case t == cty.Number:
-		return number(v.AsBigFloat())
+		return c.number(v.AsBigFloat())
 	case t.IsObjectType() || t.IsMapType():
 		return c.fields(v, n, marks)
 	case t.IsListType() || t.IsSetType() || t.IsTupleType():
@@ -107,13 +108,24 @@ func (c *Converter) open(v cty.Value, n *schema.Node, marks []Mark) (taffrail.Va
 
 func (c *Converter) text(s string) taffrail.Value {
 	v := taffrail.String(s)
-	if c.secrets.In(s) {
+	if c.Holds(s) {
 		return c.seal(v)
 	}
 	return v
 }
 
+func (c *Converter) number(f *big.Float) (taffrail.Value, error) {
+	v, err := number(f)
+	if err == nil && (c.Known.isNumber(f) || c.secrets.isNumber(f)) {
+		return c.seal(v), nil
+	}
+	return v, err
+}
+
 func (c *Converter) fields(v cty.Value, n *schema.Node, marks []Mark) (taffrail.Value, error) {
+	if c.keyHolds(v) {
+		return c.whole(v)
+	}
 	object := v.Type().IsObjectType()
 	fields := make(map[string]taffrail.Value, v.LengthInt())
 	for it := v.ElementIterator(); it.Next(); {

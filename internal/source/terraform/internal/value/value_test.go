@@ -157,7 +157,9 @@ func TestParseMarks(t *testing.T) {
 
 func TestScrub(t *testing.T) {
 	var s Secrets
-	s = s.With("short").With("longer-secret").With("longer").With(`with "quotes" inside`).With("p@ss word/1")
+	for _, text := range []string{"short", "longer-secret", "longer", `with "quotes" inside`, "p@ss word/1"} {
+		s.Add(text)
+	}
 	in := `a longer-secret, longer, short, with \"quotes\" inside, p%40ss+word%2F1`
 	if got, want := s.Scrub(in), `a (sensitive), (sensitive), short, (sensitive), (sensitive)`; got != want {
 		t.Errorf("got %s", got)
@@ -167,7 +169,7 @@ func TestScrub(t *testing.T) {
 func TestMessage(t *testing.T) {
 	secret := "first line\x1b[1m\n\tsecond-line-of-a-secret"
 	var s Secrets
-	s = s.With(secret)
+	s.Add(secret)
 	if got, want := s.Message("a\n b: "+secret+" \x00 c"), "a b: (sensitive) c"; got != want {
 		t.Errorf("got %q", got)
 	}
@@ -188,7 +190,7 @@ func TestLearnStored(t *testing.T) {
 	}}, Mark{{Name: "tags"}, {Name: "dsn"}})
 	c.LearnStored(json.RawMessage(`{"password":"secret-1","plain":"plain-1","list":[{"key":"secret-2","x":"plain-2"}],"blob":{"deep":["secret-3"]},"tags":{"dsn":"secret-4","x":"plain-3"}}`), nil)
 	c.LearnStored(nil, map[string]string{"password": "secret-5", "tags.dsn": "secret-6", "plain": "plain-4"})
-	got := strings.Join(c.Secrets(), " ")
+	got := strings.Join(c.Secrets().Texts(), " ")
 	for _, want := range []string{"secret-1", "secret-2", "secret-3", "secret-4", "secret-5", "secret-6"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%s was not learned", want)
