@@ -171,6 +171,9 @@ func number(f *big.Float) (taffrail.Value, error) {
 	if f.IsInf() {
 		return taffrail.String(f.String()), nil // of no JSON; a text can still be compared
 	}
+	if e := f.MantExp(nil); e > maxBits || e < -maxBits {
+		return taffrail.Value{}, fmt.Errorf("a number has an exponent of %d bits, and no more than %d are followed", e, maxBits)
+	}
 	if f.IsInt() && f.Prec() > float64Bits {
 		return taffrail.Number(integerText(f))
 	}
@@ -179,6 +182,9 @@ func number(f *big.Float) (taffrail.Value, error) {
 	}
 	return taffrail.Number(strings.ToLower(f.Text('e', -1)))
 }
+
+// maxBits bounds the exponent of numbers: to write out the digits of larger ones takes minutes, and they are an attack.
+const maxBits = 1 << 18
 
 // integerText gives every digit that the number has; one that is larger than its precision has no more than the shortest.
 func integerText(f *big.Float) string {

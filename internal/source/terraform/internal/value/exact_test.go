@@ -45,3 +45,15 @@ func TestTrap23_RoundedNumbersAreMended(t *testing.T) {
 		t.Error("a state that does not fit the type mended something")
 	}
 }
+
+func TestHugeNumbersAreRefused(t *testing.T) {
+	for _, text := range []string{"1e100000000", "-1e-100000000"} {
+		n, err := cty.ParseNumberVal(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := number(n.AsBigFloat()); err == nil {
+			t.Errorf("%s was written out", text)
+		}
+	}
+}
