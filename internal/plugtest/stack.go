@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -93,24 +92,34 @@ func checkObservation(o taffrail.Observation) error {
 	return nil
 }
 
+// longEnough is how long an emit waits for another that must not come.
+const longEnough = 200 * time.Millisecond
+
 func checkOneAtATime(t *testing.T, c StackCase) error {
 	s := c.Open(t)
 	defer s.Close()
-	var under, most atomic.Int32
+	var under, calls atomic.Int32
+	second := make(chan struct{})
+	var met sync.Once
 	_, err := s.Read(t.Context(), taffrail.Selection{}, func(taffrail.Observation) error {
-		n := under.Add(1)
 		defer under.Add(-1)
-		for seen := most.Load(); n > seen && !most.CompareAndSwap(seen, n); seen = most.Load() {
+		if under.Add(1) > 1 {
+			met.Do(func() { close(second) })
 		}
-		for range 100 { // another emit would run by now
-			runtime.Gosched()
+		if calls.Add(1) == 1 { // the first one lasts until another has come, or none has for long enough
+			select {
+			case <-second:
+			case <-time.After(longEnough):
+			}
 		}
 		return nil
 	})
-	if n := most.Load(); n > 1 {
-		return fmt.Errorf("%d emits at once", n)
+	select {
+	case <-second:
+		return errors.New("two emits at once")
+	default:
+		return err
 	}
-	return err
 }
 
 func checkCoverage(t *testing.T, c StackCase) error {
