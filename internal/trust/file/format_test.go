@@ -214,7 +214,7 @@ func TestLogFormatNamesAllFields(t *testing.T) {
 		t.Fatal(err)
 	}
 	full := exampleEntries("")[1]
-	full.Intent = new(int64)
+	full.Intent, full.Clock = new(int64), full.Time
 	raw, err := json.Marshal(full)
 	if err != nil {
 		t.Fatal(err)
