@@ -277,7 +277,7 @@ func TestProviderTime(t *testing.T) {
 	if binary == "" {
 		t.Skip("TAFFRAIL_TEST_PROVIDER_TIME names no binary of hashicorp/time")
 	}
-	const name = "registry.example/hashicorp/time"
+	const name = "registry.terraform.example/hashicorp/time"
 	r := newRig(t)
 	dir := filepath.Join(r.dir, ".terraform", "providers", name, "0.14.2", platform)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
