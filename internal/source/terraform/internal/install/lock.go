@@ -15,6 +15,7 @@ import (
 
 	"github.com/taffrail-dev/taffrail"
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/addr"
+	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/diag"
 )
 
 // LockFile is the name of the dependency lock file in a root module.
@@ -51,12 +52,12 @@ func ReadLock(path string) (Lock, error) {
 func ParseLock(data []byte, name string) (Lock, error) {
 	file, diags := hclsyntax.ParseConfig(data, name, hcl.InitialPos)
 	if diags.HasErrors() {
-		return nil, first(diags)
+		return nil, diag.First(diags)
 	}
 	// Other blocks and attributes are of newer versions, and none of them takes back what a provider block says.
 	content, _, diags := file.Body.PartialContent(&hcl.BodySchema{Blocks: []hcl.BlockHeaderSchema{{Type: "provider", LabelNames: []string{"source"}}}})
 	if diags.HasErrors() {
-		return nil, first(diags)
+		return nil, diag.First(diags)
 	}
 	lock := Lock{}
 	for _, block := range content.Blocks {
@@ -65,7 +66,7 @@ func ParseLock(data []byte, name string) (Lock, error) {
 			return nil, err
 		}
 		if _, double := lock[p]; double {
-			return nil, fmt.Errorf("%s: %s is locked twice", place(block.DefRange), p)
+			return nil, fmt.Errorf("%s: %s is locked twice", diag.Place(block.DefRange), p)
 		}
 		lock[p] = locked
 	}
@@ -75,7 +76,7 @@ func ParseLock(data []byte, name string) (Lock, error) {
 func parseLocked(block *hcl.Block) (addr.Provider, Locked, error) {
 	p, err := addr.ParseProvider(block.Labels[0])
 	if err != nil {
-		return p, Locked{}, fmt.Errorf("%s: %w", place(block.DefRange), err)
+		return p, Locked{}, fmt.Errorf("%s: %w", diag.Place(block.DefRange), err)
 	}
 	var body struct {
 		Version string   `hcl:"version"`
@@ -83,10 +84,10 @@ func parseLocked(block *hcl.Block) (addr.Provider, Locked, error) {
 		Rest    hcl.Body `hcl:",remain"`
 	}
 	if diags := gohcl.DecodeBody(block.Body, nil, &body); diags.HasErrors() {
-		return p, Locked{}, first(diags)
+		return p, Locked{}, diag.First(diags)
 	}
 	if !isVersion(body.Version) {
-		return p, Locked{}, fmt.Errorf("%s: version %q is none", place(block.DefRange), addr.Clip(body.Version))
+		return p, Locked{}, fmt.Errorf("%s: version %q is none", diag.Place(block.DefRange), addr.Clip(body.Version))
 	}
 	return p, Locked{Version: body.Version, Hashes: body.Hashes}, nil
 }
@@ -96,18 +97,3 @@ func isVersion(s string) bool {
 	const allowed = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-+"
 	return s != "" && strings.Trim(s, allowed) == "" && strings.Trim(s, ".") != ""
 }
-
-// first gives the first error of several, with its place.
-func first(diags hcl.Diagnostics) error {
-	for _, d := range diags {
-		if d.Severity == hcl.DiagError {
-			if d.Subject == nil {
-				return errors.New(d.Summary)
-			}
-			return fmt.Errorf("%s: %s", place(*d.Subject), d.Summary)
-		}
-	}
-	return nil
-}
-
-func place(r hcl.Range) string { return fmt.Sprintf("%s:%d", r.Filename, r.Start.Line) }

@@ -14,6 +14,7 @@ import (
 	"github.com/hashicorp/hcl/v2/json"
 
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/addr"
+	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/diag"
 )
 
 // A Mirror is a folder of packages, packed or unpacked, in the layout HOST/NAMESPACE/TYPE/....
@@ -172,7 +173,7 @@ func parseConfig(data []byte, name string) (cliConfig, error) {
 	}
 	file, parseDiags := parse(data, name, hcl.InitialPos)
 	if file == nil || file.Body == nil {
-		return cliConfig{}, first(parseDiags)
+		return cliConfig{}, diag.First(parseDiags)
 	}
 	var top struct {
 		Cache        string `hcl:"plugin_cache_dir,optional"`
@@ -187,11 +188,11 @@ func parseConfig(data []byte, name string) (cliConfig, error) {
 		Rest hcl.Body `hcl:",remain"`
 	}
 	if diags := gohcl.DecodeBody(file.Body, nil, &top); diags.HasErrors() {
-		return cliConfig{}, first(append(parseDiags, diags...))
+		return cliConfig{}, diag.First(append(parseDiags, diags...))
 	}
 	// The tools read this file by an older syntax, with quoted names in dev_overrides. The parser goes on after those.
 	if parseDiags.HasErrors() && len(top.Installation) == 0 {
-		return cliConfig{}, first(parseDiags)
+		return cliConfig{}, diag.First(parseDiags)
 	}
 	c := cliConfig{explicit: len(top.Installation) > 0}
 	if top.Cache != "" {

@@ -4,6 +4,8 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
+
+	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/diag"
 )
 
 // topSchema lists the blocks that concern us. All others are passed over.
@@ -18,7 +20,7 @@ var topSchema = &hcl.BodySchema{Blocks: []hcl.BlockHeaderSchema{
 func (m *Module) addFile(body hcl.Body, override bool) error {
 	content, _, diags := body.PartialContent(topSchema)
 	if diags.HasErrors() {
-		return first(diags)
+		return diag.First(diags)
 	}
 	for _, block := range content.Blocks {
 		if err := m.addBlock(block, override); err != nil {
@@ -52,7 +54,7 @@ var settingsSchema = &hcl.BodySchema{Blocks: []hcl.BlockHeaderSchema{
 func (m *Module) addSettings(body hcl.Body) error {
 	content, _, diags := body.PartialContent(settingsSchema)
 	if diags.HasErrors() {
-		return first(diags)
+		return diag.First(diags)
 	}
 	for _, block := range content.Blocks {
 		switch block.Type {
@@ -73,7 +75,7 @@ func (m *Module) addSettings(body hcl.Body) error {
 func (m *Module) addRequired(body hcl.Body) error {
 	attrs, diags := body.JustAttributes()
 	if diags.HasErrors() {
-		return first(diags)
+		return diag.First(diags)
 	}
 	for name, attr := range attrs {
 		pairs, diags := hcl.ExprMap(attr.Expr)
@@ -101,7 +103,7 @@ func literal(expr hcl.Expression) string {
 func (m *Module) addProvider(block *hcl.Block, override bool) error {
 	content, rest, diags := block.Body.PartialContent(&hcl.BodySchema{Attributes: []hcl.AttributeSchema{{Name: "alias"}, {Name: "version"}}})
 	if diags.HasErrors() {
-		return first(diags)
+		return diag.First(diags)
 	}
 	p := ProviderBlock{Name: block.Labels[0], Body: rest, Range: block.DefRange, Override: override}
 	if alias := content.Attributes["alias"]; alias != nil {
@@ -114,7 +116,7 @@ func (m *Module) addProvider(block *hcl.Block, override bool) error {
 func (m *Module) addCall(block *hcl.Block) error {
 	content, _, diags := block.Body.PartialContent(&hcl.BodySchema{Attributes: []hcl.AttributeSchema{{Name: "source"}}})
 	if diags.HasErrors() {
-		return first(diags)
+		return diag.First(diags)
 	}
 	if source := content.Attributes["source"]; source != nil {
 		m.Calls[block.Labels[0]] = literal(source.Expr)
@@ -134,12 +136,12 @@ func (m *Module) addResource(block *hcl.Block) error {
 	}
 	content, _, diags := block.Body.PartialContent(lifecycleSchema)
 	if diags.HasErrors() {
-		return first(diags)
+		return diag.First(diags)
 	}
 	for _, lifecycle := range content.Blocks {
 		inner, _, diags := lifecycle.Body.PartialContent(ignoreSchema)
 		if diags.HasErrors() {
-			return first(diags)
+			return diag.First(diags)
 		}
 		if attr := inner.Attributes["ignore_changes"]; attr != nil {
 			if err := d.ignore(attr); err != nil {
@@ -160,7 +162,7 @@ func (d *Declaration) ignore(attr *hcl.Attribute) error {
 	}
 	exprs, diags := hcl.ExprList(attr.Expr)
 	if diags.HasErrors() {
-		return first(diags)
+		return diag.First(diags)
 	}
 	for _, expr := range exprs {
 		if text := literal(expr); text == "*" { // the form of before 0.12
@@ -169,7 +171,7 @@ func (d *Declaration) ignore(attr *hcl.Attribute) error {
 		}
 		traversal, diags := relative(expr)
 		if diags.HasErrors() {
-			return first(diags)
+			return diag.First(diags)
 		}
 		d.Ignore = append(d.Ignore, Ignored{Path: traversal, Range: expr.Range()})
 	}

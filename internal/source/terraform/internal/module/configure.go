@@ -10,6 +10,7 @@ import (
 
 	"github.com/taffrail-dev/taffrail"
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/addr"
+	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/diag"
 )
 
 // Configure works out a provider's configuration. The spec is that of the provider's schema. Without a block the
@@ -24,7 +25,7 @@ func (m *Module) Configure(c addr.ProviderConfig, spec hcldec.Spec, environ []st
 	}
 	if body == nil {
 		v, diags := hcldec.Decode(hcl.EmptyBody(), spec, nil)
-		return v, unknownConfig("", first(diags))
+		return v, unknownConfig("", diag.First(diags))
 	}
 	values, err := m.Variables(environ)
 	if err != nil {
@@ -36,7 +37,7 @@ func (m *Module) Configure(c addr.ProviderConfig, spec hcldec.Spec, environ []st
 	scope := &hcl.EvalContext{Variables: map[string]cty.Value{"var": cty.ObjectVal(values)}}
 	v, diags := hcldec.Decode(body, spec, scope)
 	if diags.HasErrors() {
-		return cty.NilVal, unknownConfig("", first(diags))
+		return cty.NilVal, unknownConfig("", diag.First(diags))
 	}
 	if !v.IsWhollyKnown() {
 		return cty.NilVal, unknownConfig("", fmt.Errorf("%s: a part of it is not known", c))
@@ -69,7 +70,7 @@ func (m *Module) providerBody(c addr.ProviderConfig) (hcl.Body, error) {
 			continue
 		}
 		if p.Override || found != nil {
-			return nil, unknownConfig("", fmt.Errorf("%s: more than one block configures %s", place(p.Range), c))
+			return nil, unknownConfig("", fmt.Errorf("%s: more than one block configures %s", diag.Place(p.Range), c))
 		}
 		found = &m.Providers[i]
 	}
@@ -124,5 +125,5 @@ func (m *Module) unknown(ref hcl.Traversal) error {
 	if source := m.sources[r.Filename]; r.CanSliceBytes(source) {
 		text = strings.TrimSpace(string(r.SliceBytes(source)))
 	}
-	return fmt.Errorf("%s at %s", addr.Clip(text), place(r))
+	return fmt.Errorf("%s at %s", addr.Clip(text), diag.Place(r))
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/taffrail-dev/taffrail"
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/addr"
+	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/diag"
 )
 
 // A Place says where a root module keeps its state: in a file, or with a backend.
@@ -85,9 +86,9 @@ func (m *Module) backend(dataDir string) (local, *Backend, error) {
 	kind, at := "local", ""
 	switch {
 	case m.Cloud != nil:
-		kind, at = "cloud", place(m.Cloud.Range)
+		kind, at = "cloud", diag.Place(m.Cloud.Range)
 	case m.Backend != nil:
-		kind, at = m.Backend.Type, place(m.Backend.Range)
+		kind, at = m.Backend.Type, diag.Place(m.Backend.Range)
 	case recorded != nil:
 		kind = recorded.Type
 	}
@@ -145,7 +146,7 @@ func recordedBackend(dataDir string) (*Backend, error) {
 func (m *Module) writtenBackend() (local, error) {
 	content, _, diags := m.Backend.Body.PartialContent(&hcl.BodySchema{Attributes: []hcl.AttributeSchema{{Name: "path"}, {Name: "workspace_dir"}}})
 	if diags.HasErrors() {
-		return local{}, &taffrail.Error{Op: "find state", Kind: taffrail.KindInvalid, Err: first(diags)}
+		return local{}, &taffrail.Error{Op: "find state", Kind: taffrail.KindInvalid, Err: diag.First(diags)}
 	}
 	var l local
 	for name, target := range map[string]*string{"path": &l.Path, "workspace_dir": &l.WorkspaceDir} {
@@ -156,7 +157,7 @@ func (m *Module) writtenBackend() (local, error) {
 		if *target = literal(attr.Expr); *target == "" {
 			return local{}, &taffrail.Error{
 				Op: "find state", Kind: taffrail.KindInvalid, Hint: "run init, which records the value",
-				Err: fmt.Errorf("%s: %s is no literal", place(attr.Range), name),
+				Err: fmt.Errorf("%s: %s is no literal", diag.Place(attr.Range), name),
 			}
 		}
 	}

@@ -6,7 +6,6 @@
 package module
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -17,6 +16,7 @@ import (
 	"github.com/hashicorp/hcl/v2/hclparse"
 
 	"github.com/taffrail-dev/taffrail"
+	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/diag"
 )
 
 // A Module is the code of one folder.
@@ -144,7 +144,7 @@ func (m *Module) loadFile(name string) error {
 	}
 	file, diags := parseFile(data, name)
 	if diags.HasErrors() {
-		return first(diags)
+		return diag.First(diags)
 	}
 	m.sources[name] = data
 	return m.addFile(file.Body, isOverride(name))
@@ -158,18 +158,3 @@ func parseFile(data []byte, name string) (*hcl.File, hcl.Diagnostics) {
 	}
 	return parser.ParseHCL(data, name)
 }
-
-// first gives the first error of several, with its place. Details are left out: they may quote values.
-func first(diags hcl.Diagnostics) error {
-	for _, d := range diags {
-		if d.Severity == hcl.DiagError {
-			if d.Subject == nil {
-				return errors.New(d.Summary)
-			}
-			return fmt.Errorf("%s: %s", place(*d.Subject), d.Summary)
-		}
-	}
-	return nil
-}
-
-func place(r hcl.Range) string { return fmt.Sprintf("%s:%d", r.Filename, r.Start.Line) }

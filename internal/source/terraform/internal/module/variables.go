@@ -14,6 +14,8 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/convert"
+
+	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/diag"
 )
 
 // A variable is an input variable as the code declares it.
@@ -31,7 +33,7 @@ var variableSchema = &hcl.BodySchema{Attributes: []hcl.AttributeSchema{{Name: "t
 func (m *Module) addVariable(block *hcl.Block) error {
 	content, _, diags := block.Body.PartialContent(variableSchema)
 	if diags.HasErrors() {
-		return first(diags)
+		return diag.First(diags)
 	}
 	v, again := m.variables[block.Labels[0]]
 	if !again {
@@ -47,7 +49,7 @@ func (m *Module) addVariable(block *hcl.Block) error {
 		v.typed = true
 		v.typ, v.defaults, diags = typeexpr.TypeConstraintWithDefaults(oldTypes(attr.Expr))
 		if diags.HasErrors() {
-			return first(diags)
+			return diag.First(diags)
 		}
 	}
 	m.variables[block.Labels[0]] = v
@@ -86,10 +88,10 @@ func (m *Module) Variables(environ []string) (map[string]cty.Value, error) {
 		}
 		raw, diags := expr.Value(nil)
 		if diags.HasErrors() {
-			return nil, fmt.Errorf("variable %q: %w", name, first(diags))
+			return nil, fmt.Errorf("variable %q: %w", name, diag.First(diags))
 		}
 		if values[name], err = v.convert(raw); err != nil {
-			return nil, fmt.Errorf("variable %q: its value does not have its type (%s)", name, place(v.at))
+			return nil, fmt.Errorf("variable %q: its value does not have its type (%s)", name, diag.Place(v.at))
 		}
 	}
 	return values, nil
@@ -132,7 +134,7 @@ func (v variable) parse(text string) (hcl.Expression, error) {
 		return hcl.StaticExpr(cty.StringVal(text), v.at), nil
 	}
 	expr, diags := hclsyntax.ParseExpression([]byte(text), "environment", hcl.InitialPos)
-	return expr, first(diags)
+	return expr, diag.First(diags)
 }
 
 func (m *Module) variableFiles() []string {
@@ -161,11 +163,11 @@ func (m *Module) addValues(name string, given map[string]hcl.Expression) error {
 	}
 	file, diags := parseFile(data, name)
 	if diags.HasErrors() {
-		return first(diags)
+		return diag.First(diags)
 	}
 	attrs, diags := file.Body.JustAttributes()
 	if diags.HasErrors() {
-		return first(diags)
+		return diag.First(diags)
 	}
 	for key, attr := range attrs {
 		given[key] = attr.Expr
