@@ -72,6 +72,8 @@ type LogStarted struct {
 type ScanStarted struct {
 	Stack     StackInfo `json:"stack"`
 	Selection Selection `json:"selection"`
+	Scope     Scope     `json:"scope"`           // of the search for unmanaged resources; no types: none
+	Rules     *BlobRef  `json:"rules,omitempty"` // a [Salted] list of the rules of acceptance that hold, as text
 }
 
 // ScanFinished says what a scan read and found, whole or cut short.
@@ -79,13 +81,31 @@ type ScanFinished struct {
 	Started   int64          `json:"started"` // index of the ScanStarted
 	Stack     StackInfo      `json:"stack"`   // at the end of the scan
 	Statuses  map[Status]int `json:"statuses"`
-	Drifts    map[string]int `json:"drifts"`          // "open", "found", "changed", "ended"
-	Coverage  Coverage       `json:"coverage"`        // counts; the gaps are in the blob
-	Gaps      *BlobRef       `json:"gaps,omitempty"`  // a [Salted] list of Gap
+	Drifts    map[string]int `json:"drifts"`           // "open", "found", "changed", "ended"
+	Coverage  Coverage       `json:"coverage"`         // counts; the gaps are in the blob
+	Gaps      *BlobRef       `json:"gaps,omitempty"`   // a [Salted] list of Gap
+	Listed    []ResourceType `json:"listed,omitempty"` // types of which every live resource was looked for
+	Versions  *Versions      `json:"versions,omitempty"`
 	Millis    int64          `json:"duration_ms"`     //
 	Error     string         `json:"error,omitempty"` // why it ended early
 	ErrorKind Kind           `json:"error_kind,omitempty"`
 	Reasons   map[Reason]int `json:"reasons,omitempty"` // of what was not checked
+}
+
+// Versions are keyed digests of what was live: one for each resource that was read. Only those that are other than at the last scan of
+// the stack are written down, so that a scan that finds nothing new costs nothing.
+type Versions struct {
+	Key     string  `json:"key"`     // ID of the key
+	Count   int     `json:"count"`   // resources that were read
+	All     string  `json:"all"`     // SHA-256 over every address and digest in order, hexadecimal
+	Changed int     `json:"changed"` // how many are in the blob
+	Blob    BlobRef `json:"blob"`    // a [Salted] list of [Version]; empty if nothing changed
+}
+
+// A Version is what one resource was at one time.
+type Version struct {
+	Address Address `json:"address"`
+	Digest  string  `json:"digest"` // HMAC-SHA-256 over the canonical encoding of the live value, base64; empty: it was gone
 }
 
 // DriftFound says that a resource is out of sync that was not, or was not known to be.
@@ -143,17 +163,26 @@ func (DriftEnded) Kind() (EntryType, int) { return EntryDriftEnded, 1 }
 func (LogStarted) Payloads() []BlobRef { return nil }
 
 // Payloads implements [EntryBody].
-func (ScanStarted) Payloads() []BlobRef { return nil }
+func (b ScanStarted) Payloads() []BlobRef {
+	if b.Rules == nil {
+		return nil
+	}
+	return []BlobRef{*b.Rules}
+}
 
 // Payloads implements [EntryBody].
 func (DriftEnded) Payloads() []BlobRef { return nil }
 
 // Payloads implements [EntryBody].
 func (b ScanFinished) Payloads() []BlobRef {
-	if b.Gaps == nil {
-		return nil
+	var all []BlobRef
+	if b.Gaps != nil {
+		all = append(all, *b.Gaps)
 	}
-	return []BlobRef{*b.Gaps}
+	if b.Versions != nil && b.Versions.Changed > 0 {
+		all = append(all, b.Versions.Blob)
+	}
+	return all
 }
 
 // Payloads implements [EntryBody] for what embeds it.

@@ -35,7 +35,15 @@ type StackInfo struct {
 	Lineage    string      `json:"lineage,omitempty"`   // of the state
 	Serial     int64       `json:"serial"`              // of the state
 	Tool       string      `json:"tool,omitempty"`      // what wrote the state: "terraform 1.11.4"
+	Commit     *Commit     `json:"commit,omitempty"`    // of the code; nil where it is in no repository
 	Components []Component `json:"components,omitempty"`
+}
+
+// A Commit is the version of the code.
+type Commit struct {
+	Hash  string `json:"hash"`          // hexadecimal, whole
+	Ref   string `json:"ref,omitempty"` // the branch that is checked out: "main"
+	Dirty bool   `json:"dirty"`         // the stack's folder holds what the commit does not
 }
 
 // A Component is a program of someone else's that answered for live resources, such as a provider.
@@ -54,6 +62,9 @@ type Observation struct {
 	Desired  Value     // what the code wants
 	Recorded Value     // what the tool wrote down when it last touched the resource
 	Live     Value     // what is
+	Next     Value     // what the next apply would make of Live, as far as that was asked for
+	Action   Action    // what applying the code would do, by the tool's own plan; empty: nothing, or not asked
+	Guessed  []Path    // where Next rests on the guess that the code sets what was recorded; may hold [AnyStep]
 	Handling []Handling
 	Gap      *Gap // why Live is unknown; nil if it was read
 }
@@ -78,6 +89,8 @@ type Handling struct {
 	Path      Path      `json:"path"` // may hold [AnyStep]
 	Treatment Treatment `json:"treatment"`
 	Why       string    `json:"why,omitempty"` // for people
+	// Pinned narrows the treatment to changes whose After is this value. Unknown, which is the zero Value, narrows nothing.
+	Pinned Value `json:"-"`
 }
 
 // A Reason says why a resource is not_checked.

@@ -22,6 +22,8 @@ type Stack interface {
 // A Selection narrows a Read. The zero Selection selects everything.
 type Selection struct {
 	Addresses []Address `json:"addresses,omitempty"` // just these; none means all
+	// Announce is called once, before the first emit, with the number of observations that will come. It may be nil.
+	Announce func(total int) `json:"-"`
 }
 
 // Selects says whether the selection holds an address.
@@ -35,6 +37,73 @@ func (s Selection) Selects(a Address) bool {
 		}
 	}
 	return false
+}
+
+// A Scope is where live resources are looked for that no stack declares.
+type Scope struct {
+	Types []ResourceType `json:"types"` // [EveryType] means each that can be listed
+}
+
+// EveryType in a [Scope] stands for each type that can be listed.
+const EveryType ResourceType = "*"
+
+// A Lister enumerates live resources, so that those which no stack declares can be found. Optional for a [Stack].
+type Lister interface {
+	// List emits one Observation for each live resource in the scope that the stack, and the others that it was told of, do not
+	// declare: Recorded is null. The addresses are made up, stable, and unlike any in code: `harbor_bucket (unmanaged bkt-0003)`. It
+	// names the types that were listed as a whole; each other type of the scope, and each that can be listed and was not asked for, is
+	// a Gap with a Type and no Address. Emit and ctx are as in [Stack].Read.
+	List(ctx context.Context, scope Scope, emit func(Observation) error) (Listing, error)
+}
+
+// A Listing says what a [Lister] looked at, and what it did not.
+type Listing struct {
+	Listed []ResourceType `json:"listed"`         // as a whole, sorted
+	Gaps   []Gap          `json:"gaps,omitempty"` // sorted by type
+}
+
+// An Examiner says what a Stack can read and what it cannot, and why, without reading any resource. Optional for a [Stack].
+type Examiner interface {
+	Examine(ctx context.Context, emit func(Check) error) error
+}
+
+// A Check is one thing that was looked at before a scan.
+type Check struct {
+	Name    string      `json:"check"`             // what was looked at: "state", "lock file", "provider", "resource type", ...
+	Subject string      `json:"subject,omitempty"` // which one
+	Result  CheckResult `json:"result"`
+	Detail  string      `json:"detail,omitempty"` // what was found, on one line, without secrets
+	Hint    string      `json:"hint,omitempty"`   // what can be done
+}
+
+// A CheckResult says how a [Check] went.
+type CheckResult string
+
+// The results. A check that was skipped proves nothing.
+const (
+	CheckOK      CheckResult = "ok"
+	CheckWarning CheckResult = "warning" // it will be read, with a limit
+	CheckFailed  CheckResult = "failed"  // it cannot be read
+	CheckSkipped CheckResult = "skipped" // another check stood in the way
+)
+
+// A Discoverer finds stacks below a folder.
+type Discoverer interface {
+	// Discover emits one Place for each stack, in the order of their folders. What cannot be read is a Place with a Problem.
+	Discover(ctx context.Context, dir string, emit func(Place) error) error
+}
+
+// A Place is where a stack was found.
+type Place struct {
+	System     string   `json:"system"`               // "terraform"
+	Kind       string   `json:"kind"`                 // "root module", "state file", "terragrunt unit", "terragrunt stack", "child module"
+	Dir        string   `json:"dir"`                  // absolute
+	Target     string   `json:"target,omitempty"`     // what to give to a scan; empty if it cannot be scanned
+	Backend    string   `json:"backend,omitempty"`    // where the state is kept: "local", "s3", ...
+	Workspaces []string `json:"workspaces,omitempty"` // those that can be seen without asking a backend
+	Selected   string   `json:"selected,omitempty"`   // workspace that is selected
+	Problem    string   `json:"problem,omitempty"`    // why it cannot be scanned as it is
+	Hint       string   `json:"hint,omitempty"`       // what can be done
 }
 
 // A Sealer replaces secrets by keyed digests.

@@ -17,6 +17,17 @@ type Queries interface {
 	// and says so in the report.
 	Scan(ctx context.Context, r ScanRequest, progress func(ScanProgress)) (ScanReport, error)
 
+	// Watch scans again and again, a pause after each, and keeps what is costly to start in between. It calls round for each scan,
+	// with its report or with the error of that one scan; it goes on after an error unless that is of [taffrail.KindInvalid] or
+	// [taffrail.KindCorrupt]. It ends when ctx does, without an error, or with what round returns.
+	Watch(ctx context.Context, r ScanRequest, pause time.Duration, progress func(ScanProgress), round func(ScanReport, error) error) error
+
+	// Doctor says what a scan could read and what it could not, and why. It reads no resource and writes nothing into the log.
+	Doctor(ctx context.Context, r ScanRequest, f func(taffrail.Check) error) error
+
+	// Stacks finds the stacks below a folder, of every system that is known.
+	Stacks(ctx context.Context, dir string, f func(taffrail.Place) error) error
+
 	// InitLog begins a log, and gives its name and keys. An origin of "" makes one up. It is a conflict if there is a log already.
 	InitLog(ctx context.Context, origin string) (LogInfo, error)
 
@@ -37,11 +48,14 @@ type ScanRequest struct {
 	System    string             // the source: "terraform"
 	Settings  []byte             // YAML, for the source's Config
 	Selection taffrail.Selection // the zero Selection is everything
+	Scope     taffrail.Scope     // where to look for what no stack declares; no types: nowhere
+	Accept    []taffrail.AcceptRule
 }
 
 // ScanProgress is told while a scan runs, after each resource.
 type ScanProgress struct {
 	Stack   taffrail.StackInfo
+	Total   int // resources to observe; 0 while that is not known
 	Done    int // resources observed, whatever came of it
 	Drifted int
 	Gaps    int
@@ -63,7 +77,10 @@ type ScanReport struct {
 	Drifts     []taffrail.Drift        `json:"drifts"`   // out of sync now
 	Ended      []EndedDrift            `json:"ended"`    // drifts that this scan saw the end of
 	Unseen     []UnseenDrift           `json:"unseen"`   // drifts of before that this scan should have looked at, and could not
+	Pending    []taffrail.Finding      `json:"pending"`  // no drift, and the code wants something that is not applied yet
 	Noise      []taffrail.Finding      `json:"noise"`    // in sync, with differences that are volatile or suppressed
+	Listed     []taffrail.ResourceType `json:"listed"`   // types of which every live resource was looked for
+	Expired    []string                `json:"expired"`  // rules of acceptance that hold no more, and would have changed this report: a line each
 	Log        LogPosition             `json:"log"`
 }
 

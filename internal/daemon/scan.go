@@ -20,6 +20,11 @@ func (d *Daemon) Scan(ctx context.Context, r ScanRequest, progress func(ScanProg
 		return ScanReport{}, err
 	}
 	defer stack.Close()
+	return d.scan(ctx, stack, r, progress)
+}
+
+// scan is one scan of an open stack.
+func (d *Daemon) scan(ctx context.Context, stack taffrail.Stack, r ScanRequest, progress func(ScanProgress)) (ScanReport, error) {
 	info, err := stack.Describe(ctx)
 	if err != nil {
 		return ScanReport{}, err

@@ -1,0 +1,52 @@
+package taffrail
+
+import (
+	"strings"
+	"time"
+)
+
+// An AcceptRule says that a difference is known and accepted: where, why, by whom and until when. A rule that has expired accepts
+// nothing.
+type AcceptRule struct {
+	Stack   string    // pattern of the stack's name or ID: * is any run of characters, all else is itself; empty is every stack
+	Address string    // pattern of addresses, likewise
+	Type    string    // pattern of resource types, likewise
+	Status  Status    // modified, or unmanaged: the resource as a whole; empty is modified
+	Path    Path      // may hold [AnyStep]; the empty path covers the whole resource
+	Pinned  Value     // the only value that is accepted; unknown, the zero Value, is any
+	Reason  string    // for people
+	Owner   string    // who answers for it
+	Expires time.Time // the first moment at which it accepts nothing
+	From    string    // where it is written: file and line
+}
+
+// Covers says whether the rule is about a resource, at this time.
+func (r AcceptRule) Covers(stack StackInfo, res Resource, at time.Time) bool {
+	return at.Before(r.Expires) &&
+		(matches(r.Stack, stack.Name) || matches(r.Stack, string(stack.ID))) &&
+		matches(r.Address, string(res.Address)) && matches(r.Type, string(res.Type))
+}
+
+// matches says whether a text fits a pattern in which * stands for any run of characters. The empty pattern fits all.
+func matches(pattern, text string) bool {
+	if pattern == "" {
+		return true
+	}
+	parts := strings.Split(pattern, "*")
+	if len(parts) == 1 {
+		return pattern == text
+	}
+	text, ok := strings.CutPrefix(text, parts[0])
+	if !ok {
+		return false
+	}
+	last := len(parts) - 1
+	for _, part := range parts[1:last] {
+		_, after, found := strings.Cut(text, part)
+		if !found {
+			return false
+		}
+		text = after
+	}
+	return strings.HasSuffix(text, parts[last])
+}
