@@ -10,10 +10,12 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/txtar"
 
+	"github.com/taffrail-dev/taffrail"
 	"github.com/taffrail-dev/taffrail/internal/daemon"
 	"github.com/taffrail-dev/taffrail/internal/plug"
 )
@@ -29,6 +31,9 @@ type fake struct {
 	stopErr  error
 
 	scan    func(context.Context, daemon.ScanRequest, func(daemon.ScanProgress)) (daemon.ScanReport, error)
+	watch   func(ctx context.Context, r daemon.ScanRequest, pause time.Duration, progress func(daemon.ScanProgress), round func(daemon.ScanReport, error) error) error
+	doctor  func(context.Context, daemon.ScanRequest, func(taffrail.Check) error) error
+	stacks  func(context.Context, string, func(taffrail.Place) error) error
 	init    func(context.Context, string) (daemon.LogInfo, error)
 	entries []daemon.LogEntry
 	verify  func(context.Context, func(done, total int64)) (daemon.LogReport, error)
@@ -46,6 +51,29 @@ func (f *fake) Scan(ctx context.Context, r daemon.ScanRequest, progress func(dae
 		return daemon.ScanReport{}, errNotAsked
 	}
 	return f.scan(ctx, r, progress)
+}
+
+func (f *fake) Watch(
+	ctx context.Context, r daemon.ScanRequest, pause time.Duration, progress func(daemon.ScanProgress), round func(daemon.ScanReport, error) error,
+) error {
+	if f.watch == nil {
+		return errNotAsked
+	}
+	return f.watch(ctx, r, pause, progress, round)
+}
+
+func (f *fake) Doctor(ctx context.Context, r daemon.ScanRequest, each func(taffrail.Check) error) error {
+	if f.doctor == nil {
+		return errNotAsked
+	}
+	return f.doctor(ctx, r, each)
+}
+
+func (f *fake) Stacks(ctx context.Context, dir string, each func(taffrail.Place) error) error {
+	if f.stacks == nil {
+		return errNotAsked
+	}
+	return f.stacks(ctx, dir, each)
 }
 
 func (f *fake) InitLog(ctx context.Context, origin string) (daemon.LogInfo, error) {

@@ -29,6 +29,7 @@ func reportOf(drifts ...taffrail.Drift) daemon.ScanReport {
 		Coverage: taffrail.Coverage{Total: 16, Checked: 16},
 		Statuses: map[taffrail.Status]int{taffrail.InSync: 16 - len(drifts), taffrail.Modified: 0, taffrail.Deleted: 0, taffrail.Unmanaged: 0, taffrail.NotChecked: 0},
 		Drifts:   []taffrail.Drift{}, Ended: []daemon.EndedDrift{}, Unseen: []daemon.UnseenDrift{}, Noise: []taffrail.Finding{},
+		Pending: []taffrail.Finding{}, Listed: []taffrail.ResourceType{}, Expired: []string{},
 		Log: daemon.LogPosition{Origin: testOrigin, Key: testKey, First: 12, Last: 15, Level: daemon.LevelSigned, Size: 16, Root: "cm9vdA=="},
 	}
 	for i, d := range drifts {

@@ -26,10 +26,13 @@ const (
 func strictSchema(t *testing.T) *jsonschema.Schema {
 	t.Helper()
 	s, err := jsonschema.For[daemon.ScanReport](&jsonschema.ForOptions{TypeSchemas: map[reflect.Type]*jsonschema.Schema{
-		reflect.TypeFor[taffrail.Value]():     {Ref: "#/$defs/value"},
-		reflect.TypeFor[taffrail.Path]():      {Type: "string", Description: "where in the resource's attributes"},
-		reflect.TypeFor[taffrail.Status]():    oneOf(taffrail.InSync, taffrail.Modified, taffrail.Deleted, taffrail.Unmanaged, taffrail.NotChecked),
-		reflect.TypeFor[taffrail.Class]():     oneOf(taffrail.ClassDrift, taffrail.ClassVolatile, taffrail.ClassSuppressed, taffrail.ClassEquivalent, taffrail.ClassUnverifiable),
+		reflect.TypeFor[taffrail.Value]():  {Ref: "#/$defs/value"},
+		reflect.TypeFor[taffrail.Path]():   {Type: "string", Description: "where in the resource's attributes"},
+		reflect.TypeFor[taffrail.Status](): oneOf(taffrail.InSync, taffrail.Modified, taffrail.Deleted, taffrail.Unmanaged, taffrail.NotChecked),
+		reflect.TypeFor[taffrail.Class]():  oneOf(taffrail.ClassDrift, taffrail.ClassVolatile, taffrail.ClassSuppressed, taffrail.ClassEquivalent, taffrail.ClassUnverifiable),
+		reflect.TypeFor[taffrail.Effect](): oneOf(taffrail.EffectReverts, taffrail.EffectKept, taffrail.EffectIfConfigured, taffrail.EffectUnknown),
+		reflect.TypeFor[taffrail.Action](): oneOf(taffrail.ActionCreate, taffrail.ActionUpdate, taffrail.ActionReplace, taffrail.ActionDelete,
+			taffrail.ActionMove, taffrail.ActionImport, taffrail.ActionForget),
 		reflect.TypeFor[taffrail.Outcome]():   oneOf(taffrail.OutcomeOK, taffrail.OutcomeIncomplete),
 		reflect.TypeFor[taffrail.EndReason](): oneOf(taffrail.EndInSync, taffrail.EndReleased, taffrail.EndIgnored),
 		reflect.TypeFor[daemon.Level]():       oneOf(daemon.LevelSequenced, daemon.LevelSigned),
