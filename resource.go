@@ -62,9 +62,10 @@ type Observation struct {
 	Desired  Value     // what the code wants
 	Recorded Value     // what the tool wrote down when it last touched the resource
 	Live     Value     // what is
-	Next     Value     // what the next apply would make of Live, as far as that was asked for
+	Next     Value     // what the next apply would make of Live if the code sets what was recorded, as far as that was asked for
 	Action   Action    // what applying the code would do, by the tool's own plan; empty: nothing, or not asked
-	Guessed  []Path    // where Next rests on the guess that the code sets what was recorded; may hold [AnyStep]
+	Guessed  []Path    // where it is not known whether the code sets anything; may hold [AnyStep]
+	Unset    []Path    // where the code sets nothing and the provider goes by what is live; may hold [AnyStep]
 	Handling []Handling
 	Gap      *Gap // why Live is unknown; nil if it was read
 }

@@ -17,6 +17,8 @@ import (
 // read, or cannot be compared, is not_checked.
 func Compare(o taffrail.Observation) taffrail.Finding {
 	f := taffrail.Finding{Resource: o.Resource, ObservedAt: o.At.UTC(), Changes: []taffrail.Change{}}
+	f.Action, f.Wanted = o.Action, wanted(o)
+	f.Pending = f.Action != "" || len(f.Wanted) > 0
 	switch {
 	case o.Gap != nil:
 		return notChecked(f, *o.Gap)
@@ -25,7 +27,6 @@ func Compare(o taffrail.Observation) taffrail.Finding {
 	case o.Recorded.IsUnknown():
 		return notChecked(f, blind(o, "what the tool recorded was not read"))
 	}
-	f.Pending = pending(o)
 	switch {
 	case o.Live.IsNull() && o.Recorded.IsNull():
 		f.Status = taffrail.InSync
@@ -41,6 +42,7 @@ func Compare(o taffrail.Observation) taffrail.Finding {
 
 func compareSides(f taffrail.Finding, o taffrail.Observation) taffrail.Finding {
 	f.Changes = append(f.Changes, Diff(o.Recorded, o.Live, o.Handling)...)
+	foresee(f.Changes, o)
 	f.Status = taffrail.InSync
 	for _, c := range f.Changes {
 		if c.Class == taffrail.ClassDrift {
@@ -56,17 +58,20 @@ func compareSides(f taffrail.Finding, o taffrail.Observation) taffrail.Finding {
 	return f
 }
 
-// pending says whether the code wants something else than what was recorded, as far as it says what it wants.
-func pending(o taffrail.Observation) bool {
-	if o.Desired.IsUnknown() {
-		return false
+// wanted is how what the code wants differs from what was recorded, as far as both are known. What is to be made or destroyed as a
+// whole differs in nothing by itself.
+func wanted(o taffrail.Observation) []taffrail.Change {
+	if o.Desired.IsUnknown() || o.Recorded.IsUnknown() || o.Desired.IsNull() != o.Recorded.IsNull() && o.Action != "" {
+		return nil
 	}
+	var changes []taffrail.Change
 	for _, c := range Diff(o.Recorded, o.Desired, o.Handling) {
-		if c.Class == taffrail.ClassDrift {
-			return true
+		unsettled := c.Class == taffrail.ClassUnverifiable && o.Action != "" && c.After.HasUnknown()
+		if c.Class == taffrail.ClassDrift || unsettled {
+			changes = append(changes, c)
 		}
 	}
-	return false
+	return changes
 }
 
 func notChecked(f taffrail.Finding, g taffrail.Gap) taffrail.Finding {
@@ -84,7 +89,7 @@ func blind(o taffrail.Observation, detail string) taffrail.Gap {
 //
 // An attribute that an object lacks is null. Apply all changes to before, whatever their class, and it is after.
 func Diff(before, after taffrail.Value, handling []taffrail.Handling) []taffrail.Change {
-	d := differ{handling: handling}
+	d := differ{handling: handling, after: after}
 	d.walk(taffrail.Path{}, before, after)
 	slices.SortStableFunc(d.changes, func(a, b taffrail.Change) int {
 		return cmp.Compare(a.Path.String(), b.Path.String())
@@ -94,6 +99,7 @@ func Diff(before, after taffrail.Value, handling []taffrail.Handling) []taffrail
 
 type differ struct {
 	handling []taffrail.Handling
+	after    taffrail.Value // the whole
 	changes  []taffrail.Change
 }
 
@@ -172,7 +178,7 @@ func (d *differ) walkSet(p taffrail.Path, before, after taffrail.Value) {
 
 // harmless says whether two elements are the same by meaning, or differ only below p and only in what is no drift.
 func (d *differ) harmless(p taffrail.Path, before, after taffrail.Value) bool {
-	probe := differ{handling: d.handling}
+	probe := differ{handling: d.handling, after: d.after}
 	probe.walk(p, before, after)
 	return !slices.ContainsFunc(probe.changes, func(c taffrail.Change) bool {
 		return c.Class == taffrail.ClassDrift || c.Class != taffrail.ClassEquivalent && c.Path.Equal(p)
@@ -184,11 +190,11 @@ func (d *differ) report(p taffrail.Path, before, after taffrail.Value) {
 	c := taffrail.Change{Path: p, Before: before, After: after, Class: taffrail.ClassDrift}
 	if why := incomparable(before, after); why != "" {
 		c.Class, c.Why = taffrail.ClassUnverifiable, why
-	} else if sameJSON(before, after) {
-		c.Class, c.Why = taffrail.ClassEquivalent, "the same JSON, written in another way"
+	} else if why := sameMeaning(before, after); why != "" {
+		c.Class, c.Why = taffrail.ClassEquivalent, why
 	}
 	for _, h := range d.handling {
-		if !h.Path.Covers(p) {
+		if !h.Path.Covers(p) || !d.fitsPin(h, p, after) {
 			continue
 		}
 		switch h.Treatment {

@@ -11,19 +11,27 @@ import (
 	"github.com/taffrail-dev/taffrail"
 )
 
-// sameJSON says whether two strings are JSON documents, objects or arrays, that mean the same: policies and the like come back
-// with other spaces and another order of names. A scalar is taken as text. A document that says a name twice means nothing for
-// certain, and is text, too.
-func sameJSON(before, after taffrail.Value) bool {
+// sameMeaning says why two strings are JSON documents, objects or arrays, that mean the same: policies and the like come back with
+// other spaces and another order of names. It says nothing if they are not. A scalar is taken as text. A document that says a name
+// twice means nothing for certain, and is text, too.
+func sameMeaning(before, after taffrail.Value) string {
 	if before.Shape() != taffrail.ShapeString || after.Shape() != taffrail.ShapeString {
-		return false
+		return ""
 	}
 	b, ok := parseDocument(before.Text())
 	if !ok {
-		return false
+		return ""
 	}
 	a, ok := parseDocument(after.Text())
-	return ok && a.Equal(b)
+	switch {
+	case !ok:
+		return ""
+	case a.Equal(b):
+		return "the same JSON, written in another way"
+	case isPolicy(a) && isPolicy(b) && plainPolicy(a).Equal(plainPolicy(b)):
+		return "the same policy, written in another way"
+	}
+	return ""
 }
 
 func parseDocument(text string) (taffrail.Value, bool) {
