@@ -149,6 +149,7 @@ func (m *Module) addResource(block *hcl.Block) error {
 			}
 		}
 	}
+	d.bodies = append(d.bodies, block.Body)
 	m.Resources[key] = d
 	return nil
 }

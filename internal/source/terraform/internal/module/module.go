@@ -54,6 +54,8 @@ type Declaration struct {
 	Ignore    []Ignored
 	IgnoreAll bool
 	IgnoreAt  hcl.Range // of ignore_changes
+
+	bodies []hcl.Body // of its block, then of override files
 }
 
 // An Ignored is a path that the code wants ignored.
