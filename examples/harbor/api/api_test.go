@@ -19,6 +19,8 @@ func TestParseFault(t *testing.T) {
 		{in: "hang", want: Fault{Effect: Hang}},
 		{in: "lag=5s", want: Fault{Effect: Lag, Delay: 5 * time.Second}},
 		{in: "latency=40ms", want: Fault{Effect: Latency, Delay: 40 * time.Millisecond}},
+		{in: "deny-list", want: Fault{Effect: DenyList}},
+		{in: "lag-list=5s", want: Fault{Effect: LagList, Delay: 5 * time.Second}},
 		{in: "lag=10m", want: Fault{Effect: Lag, Delay: MaxDelay}},
 		{in: "", err: "none of"},
 		{in: "denied", err: "none of"},

@@ -21,12 +21,19 @@ const (
 	Crash    Effect = "crash"    // the answer asks the provider process to die while it reads
 	Lag      Effect = "lag"      // reads answer what was true a while ago
 	Latency  Effect = "latency"  // each request takes longer
+
+	DenyList     Effect = "deny-list"     // 403 AccessDenied to requests that list, and to no other
+	ThrottleList Effect = "throttle-list" // 429 with Retry-After to requests that list, and to no other
+	LagList      Effect = "lag-list"      // lists answer what was true a while ago, reads of one object what is
 )
 
 // MaxDelay bounds lag and latency: the cloud remembers no older version.
 const MaxDelay = 10 * time.Minute
 
-var plainEffects = []Effect{Hang, Deny, Throttle, Error, Gone, Crash}
+var (
+	plainEffects = []Effect{Hang, Deny, Throttle, Error, Gone, Crash, DenyList, ThrottleList}
+	timedEffects = []Effect{Lag, Latency, LagList}
+)
 
 // A Fault is one effect, with its length where it has one. Its text form is
 // "deny" or "lag=5s"; [ParseFault] is the inverse of [Fault.String].
@@ -44,8 +51,8 @@ func ParseFault(s string) (Fault, error) {
 		return Fault{Effect: effect}, nil
 	case slices.Contains(plainEffects, effect):
 		return Fault{}, fmt.Errorf("fault %q: %s takes no value", s, name)
-	case effect != Lag && effect != Latency:
-		return Fault{}, fmt.Errorf("fault %q is none of deny, error, throttle, hang, gone, crash, lag=DURATION, latency=DURATION", s)
+	case !slices.Contains(timedEffects, effect):
+		return Fault{}, fmt.Errorf("fault %q is none of deny, error, throttle, hang, gone, crash, deny-list, throttle-list, lag=DURATION, latency=DURATION, lag-list=DURATION", s)
 	}
 	d, err := time.ParseDuration(delay)
 	if err != nil || d <= 0 || d > MaxDelay {

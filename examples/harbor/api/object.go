@@ -5,6 +5,7 @@
 //
 //	GET    /v1/                all objects
 //	GET    /v1/{type}          all objects of a type
+//	                           (?limit= objects in a page, ?after= where the page before ended)
 //	POST   /v1/{type}          create; the cloud chooses the id
 //	GET    /v1/{type}/{id}     read
 //	PUT    /v1/{type}/{id}     replace all attributes
@@ -57,9 +58,15 @@ func (o Object) Name() string {
 	return name
 }
 
-// Objects is the answer to a list.
+// MaxPage is how many objects a page of a list holds, unless the client asks for
+// fewer.
+const MaxPage = 100
+
+// Objects is a page of a list, in the order of type and id.
 type Objects struct {
 	Objects []Object `json:"objects"`
+	// Next is what to ask for with "after" to get the next page; "" on the last one.
+	Next string `json:"next,omitempty"`
 }
 
 // Write is the body of POST, PUT and PATCH.

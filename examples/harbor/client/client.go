@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -80,11 +81,38 @@ func (c *Client) Get(ctx context.Context, kind, id string) (api.Object, api.Effe
 	return o, api.Effect(header.Get(api.HeaderFault)), err
 }
 
-// List reads all objects of a type, or all objects where kind is "".
+// List reads all objects of a type, or all objects where kind is "", page by page.
 func (c *Client) List(ctx context.Context, kind string) ([]api.Object, error) {
-	var out api.Objects
-	_, err := c.call(ctx, request{method: http.MethodGet, path: []string{"v1", kind}}, &out)
-	return out.Objects, err
+	var all []api.Object
+	for page, err := range c.Pages(ctx, kind, 0) {
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, page...)
+	}
+	return all, nil
+}
+
+// Pages reads the objects of a type ("" for all), up to so many in a page; 0 leaves
+// that to the cloud. The first error is the last thing that it yields.
+func (c *Client) Pages(ctx context.Context, kind string, limit int) iter.Seq2[[]api.Object, error] {
+	return func(yield func([]api.Object, error) bool) {
+		r := request{method: http.MethodGet, path: []string{"v1", kind}, query: url.Values{}}
+		if limit > 0 {
+			r.query.Set("limit", strconv.Itoa(limit))
+		}
+		for {
+			var page api.Objects
+			if _, err := c.call(ctx, r, &page); err != nil {
+				yield(nil, err)
+				return
+			}
+			if !yield(page.Objects, nil) || page.Next == "" {
+				return
+			}
+			r.query.Set("after", page.Next)
+		}
+	}
 }
 
 // Create adds an object; the answer has the id that the cloud chose.

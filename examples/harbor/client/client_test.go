@@ -194,3 +194,42 @@ func TestAddressesThatAreNone(t *testing.T) {
 		}
 	}
 }
+
+// A list comes in pages: each object once, also where one comes or goes between
+// two pages.
+func TestPages(t *testing.T) {
+	c := dial(t, practice(t, cloud.Options{}), Options{})
+	for range 2*api.MaxPage + 1 {
+		if _, err := c.Create(t.Context(), "bucket", map[string]any{"name": "b"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	all, err := c.List(t.Context(), "bucket")
+	if err != nil || len(all) != 2*api.MaxPage+1 {
+		t.Fatalf("%d objects, %v", len(all), err)
+	}
+	seen, sizes := map[string]int{}, []int{}
+	for page, err := range c.Pages(t.Context(), "bucket", 80) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		sizes = append(sizes, len(page))
+		for _, o := range page {
+			seen[o.ID]++
+		}
+		if len(sizes) == 1 {
+			if err := c.Delete(t.Context(), "bucket", page[79].ID); err != nil { // where the next page begins
+				t.Fatal(err)
+			}
+		}
+	}
+	if diff := cmp.Diff([]int{80, 80, 41}, sizes); diff != "" || len(seen) != 201 {
+		t.Errorf("%d objects, pages %s", len(seen), diff)
+	}
+	for _, err := range c.Pages(t.Context(), "bucket", api.MaxPage+1) {
+		var refused *Error
+		if !errors.As(err, &refused) || refused.Status != http.StatusBadRequest {
+			t.Errorf("a page that is too long: %v", err)
+		}
+	}
+}

@@ -101,15 +101,16 @@ func (c *Cloud) misbehave(w http.ResponseWriter, r *http.Request, e effects) boo
 	if f, ok := e[api.Latency]; ok && !c.pause(r, f.Delay) {
 		return true
 	}
+	list := id == "" && r.Method == http.MethodGet
 	switch {
 	case e.has(api.Hang):
 		c.hold(w, r)
 		return true
-	case e.has(api.Deny):
+	case e.has(api.Deny) || list && e.has(api.DenyList):
 		refuse(w, http.StatusForbidden, api.ErrorDetail{Code: "AccessDenied", Type: kind, ID: id,
 			Message: "this principal may not " + r.Method + " " + r.URL.Path})
 		return true
-	case e.has(api.Throttle):
+	case e.has(api.Throttle) || list && e.has(api.ThrottleList):
 		w.Header().Set("Retry-After", "1")
 		refuse(w, http.StatusTooManyRequests, api.ErrorDetail{Code: "Throttled", Type: kind, ID: id, Message: "rate exceeded"})
 		return true

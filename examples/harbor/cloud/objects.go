@@ -1,13 +1,23 @@
 package cloud
 
 import (
+	"fmt"
 	"net/http"
+	"slices"
+	"strconv"
 	"time"
 
 	"github.com/taffrail-dev/taffrail/examples/harbor/api"
 )
 
+// listObjects answers a page of objects. Each page is cut from what is true when
+// it is asked for: an object that comes or goes between two pages is in the later
+// ones or is not, as its id falls, and none stands on two of them.
 func (c *Cloud) listObjects(w http.ResponseWriter, r *http.Request, _ effects) error {
+	limit, err := pageLimit(r)
+	if err != nil {
+		return err
+	}
 	kind, person := r.PathValue("type"), operator(r)
 	on := func(o *object) effects {
 		if person {
@@ -15,15 +25,33 @@ func (c *Cloud) listObjects(w http.ResponseWriter, r *http.Request, _ effects) e
 		}
 		return c.faults.on(o.Type, o.ID, o.Name())
 	}
-	found := c.store.list(kind, func(o *object) time.Duration { return on(o)[api.Lag].Delay })
+	found := c.store.list(kind, r.URL.Query().Get("after"), func(o *object) time.Duration {
+		e := on(o)
+		return max(e[api.Lag].Delay, e[api.LagList].Delay)
+	})
+	found = slices.DeleteFunc(found, func(o *object) bool { return on(o).has(api.Gone) })
 	out := api.Objects{Objects: []api.Object{}}
+	if len(found) > limit {
+		found = found[:limit]
+		out.Next = keyOf(found[limit-1].Type, found[limit-1].ID)
+	}
 	for _, o := range found {
-		if !on(o).has(api.Gone) {
-			out.Objects = append(out.Objects, o.view(c.tick, c.now()))
-		}
+		out.Objects = append(out.Objects, o.view(c.tick, c.now()))
 	}
 	answer(w, http.StatusOK, out)
 	return nil
+}
+
+func pageLimit(r *http.Request) (int, error) {
+	asked := r.URL.Query().Get("limit")
+	if asked == "" {
+		return api.MaxPage, nil
+	}
+	n, err := strconv.Atoi(asked)
+	if err != nil || n < 1 || n > api.MaxPage {
+		return 0, invalid(fmt.Sprintf("limit %q is no number from 1 to %d", asked, api.MaxPage))
+	}
+	return n, nil
 }
 
 func (c *Cloud) getObject(w http.ResponseWriter, r *http.Request, e effects) error {

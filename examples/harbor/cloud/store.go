@@ -112,13 +112,13 @@ func (s *store) at(key string, moment time.Time) *object {
 }
 
 // list returns the objects of a type ("" for all) in the order of type and id,
-// each as lagOf says; deleted ones that lag are among them.
-func (s *store) list(kind string, lagOf func(*object) time.Duration) []*object {
+// from behind a key on, each as lagOf says; deleted ones that lag are among them.
+func (s *store) list(kind, after string, lagOf func(*object) time.Duration) []*object {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	var out []*object
 	for _, key := range slices.Sorted(maps.Keys(s.history)) {
-		if kind != "" && !strings.HasPrefix(key, kind+"/") {
+		if key <= after || kind != "" && !strings.HasPrefix(key, kind+"/") {
 			continue
 		}
 		latest := s.latestKnown(key)

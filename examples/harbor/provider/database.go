@@ -10,10 +10,11 @@ import (
 
 // databaseKind has secrets of four sorts: a password that the cloud never
 // answers, a write-only one, a sensitive leaf of a computed object, and a
-// sensitive leaf of the elements of a set.
+// sensitive leaf of the elements of a set. Databases cannot be listed.
 func databaseKind() resourceKind {
 	return resourceKind{
 		name:      "database",
+		unlisted:  true,
 		echoed:    []string{"password"},
 		local:     []string{"admin_password_wo_version"},
 		writeOnly: map[string]string{"admin_password_wo": "admin_password"},

@@ -12,9 +12,10 @@ import (
 )
 
 // dnsRecordKind has a set beside a list, and an older schema: in version 0 a
-// record had one string "record" where version 1 has the set "values".
+// record had one string "record" where version 1 has the set "values". Records are
+// listed by zone alone.
 func dnsRecordKind() resourceKind {
-	k := resourceKind{name: "dns_record", schema: schema.Schema{
+	k := resourceKind{name: "dns_record", identity: []string{"zone"}, listedBy: []string{"zone"}, schema: schema.Schema{
 		Version:     1,
 		Description: "A name and what it stands for.",
 		Attributes: map[string]schema.Attribute{

@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/list"
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
@@ -29,6 +30,12 @@ type resourceKind struct {
 	writeOnly map[string]string
 	// private asks for the private state back on each read.
 	private bool
+	// identity are the string attributes that are in the identity beside "id".
+	identity []string
+	// unlisted types have no list.
+	unlisted bool
+	// listedBy are string attributes that must be given for a list.
+	listedBy []string
 	// upgraders lead from an older schema version to this one.
 	upgraders map[int64]resource.StateUpgrader
 }
@@ -43,10 +50,13 @@ var (
 	_ resource.ResourceWithConfigure    = (*object)(nil)
 	_ resource.ResourceWithImportState  = (*object)(nil)
 	_ resource.ResourceWithUpgradeState = (*object)(nil)
+	_ resource.ResourceWithIdentity     = (*object)(nil)
+	_ list.ListResourceWithConfigure    = (*object)(nil)
 )
 
 func (r *object) Metadata(_ context.Context, req resource.MetadataRequest, resp *resource.MetadataResponse) {
 	resp.TypeName = req.ProviderTypeName + "_" + r.kind.name
+	resp.ResourceBehavior.MutableIdentity = len(r.kind.identity) > 0 // a person may change them
 }
 
 func (r *object) Schema(_ context.Context, _ resource.SchemaRequest, resp *resource.SchemaResponse) {
@@ -64,7 +74,7 @@ func (r *object) UpgradeState(context.Context) map[int64]resource.StateUpgrader 
 }
 
 func (r *object) ImportState(ctx context.Context, req resource.ImportStateRequest, resp *resource.ImportStateResponse) {
-	resource.ImportStatePassthroughID(ctx, path.Root("id"), req, resp)
+	resource.ImportStatePassthroughWithIdentity(ctx, path.Root("id"), path.Root("id"), req, resp)
 	if r.kind.private {
 		content, _ := json.Marshal(privateState{Imported: true})
 		resp.Diagnostics.Append(resp.Private.SetKey(ctx, privateKey, content)...)
@@ -94,6 +104,7 @@ func (r *object) Create(ctx context.Context, req resource.CreateRequest, resp *r
 		return
 	}
 	resp.Diagnostics.Append(r.settle(ctx, o, req.Plan.Raw, &resp.State, resp.Private)...)
+	resp.Diagnostics.Append(r.identify(ctx, resp.State.Raw, resp.Identity)...)
 }
 
 func (r *object) Read(ctx context.Context, req resource.ReadRequest, resp *resource.ReadResponse) {
@@ -111,11 +122,14 @@ func (r *object) Read(ctx context.Context, req resource.ReadRequest, resp *resou
 	}
 	switch {
 	case client.NotFound(err):
+		// The framework wants an identity of what is gone as well, where the state had none.
+		resp.Diagnostics.Append(r.identify(ctx, req.State.Raw, resp.Identity)...)
 		resp.State.RemoveResource(ctx)
 	case err != nil:
 		resp.Diagnostics.Append(r.trouble("read", id, err))
 	default:
 		resp.Diagnostics.Append(r.settle(ctx, o, req.State.Raw, &resp.State, resp.Private)...)
+		resp.Diagnostics.Append(r.identify(ctx, resp.State.Raw, resp.Identity)...)
 	}
 }
 
@@ -138,6 +152,7 @@ func (r *object) Update(ctx context.Context, req resource.UpdateRequest, resp *r
 		return
 	}
 	resp.Diagnostics.Append(r.settle(ctx, o, req.Plan.Raw, &resp.State, resp.Private)...)
+	resp.Diagnostics.Append(r.identify(ctx, resp.State.Raw, resp.Identity)...)
 }
 
 func (r *object) Delete(ctx context.Context, req resource.DeleteRequest, resp *resource.DeleteResponse) {

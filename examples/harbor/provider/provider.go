@@ -15,6 +15,7 @@ import (
 
 	"github.com/hashicorp/terraform-plugin-framework/datasource"
 	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/list"
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/provider"
 	"github.com/hashicorp/terraform-plugin-framework/provider/schema"
@@ -98,7 +99,8 @@ func (p *harbor) Configure(ctx context.Context, req provider.ConfigureRequest, r
 		resp.Diagnostics.AddAttributeError(path.Root("url"), "The address of the practice cloud is no URL", err.Error())
 		return
 	}
-	resp.ResourceData = &connection{client: c, die: p.die}
+	conn := &connection{client: c, die: p.die}
+	resp.ResourceData, resp.ListResourceData = conn, conn
 }
 
 // checkKnown refuses a configuration that cannot be used yet.
@@ -136,6 +138,18 @@ func (p *harbor) Resources(context.Context) []func() resource.Resource {
 	var out []func() resource.Resource
 	for _, k := range resourceKinds() {
 		out = append(out, func() resource.Resource { return &object{kind: k} })
+	}
+	return out
+}
+
+// ListResources are the types whose objects can be listed: not all, as it is with
+// most providers.
+func (p *harbor) ListResources(context.Context) []func() list.ListResource {
+	var out []func() list.ListResource
+	for _, k := range resourceKinds() {
+		if !k.unlisted {
+			out = append(out, func() list.ListResource { return &object{kind: k} })
+		}
 	}
 	return out
 }

@@ -23,6 +23,8 @@ func faultCommand(r *remote) *cobra.Command {
   crash            reads make the provider process die
   lag=DURATION     reads answer what was true so long ago
   latency=DURATION each request takes so much longer
+  deny-list, throttle-list, lag-list=DURATION
+                   the same for requests that list objects, and for no other
 Faults end with the cloud's process.`,
 	}
 	cmd.AddCommand(faultSetCommand(r), faultClearCommand(r), faultListCommand(r))
