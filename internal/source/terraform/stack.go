@@ -46,6 +46,7 @@ func (s *stack) Describe(ctx context.Context) (taffrail.StackInfo, error) {
 	}
 	info := taffrail.StackInfo{
 		ID: s.id(h), System: "terraform", Name: s.target.name, Workspace: s.target.workspace, Lineage: h.Lineage, Serial: h.Serial,
+		Commit: s.commit(ctx),
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
