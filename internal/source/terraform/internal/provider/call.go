@@ -39,10 +39,15 @@ func (p *Process) path(m method) string {
 // call makes one call. op says for people what it is for. The messages of both protocols are the same on the wire, but for
 // what repairSchemas mends.
 func (p *Process) call(ctx context.Context, op string, m method, in, out proto.Message) *Failure {
-	err := p.conn.Invoke(ctx, p.path(m), in, out)
+	if err := p.conn.Invoke(ctx, p.path(m), in, out); err != nil {
+		return p.failure(ctx, op, err)
+	}
+	return nil
+}
+
+// failure says what became of a call that gave an error.
+func (p *Process) failure(ctx context.Context, op string, err error) *Failure {
 	switch {
-	case err == nil:
-		return nil
 	case ctx.Err() != nil:
 		return contextFailure(ctx.Err(), op)
 	case expired(ctx, status.Code(err)):
