@@ -26,8 +26,12 @@ type job struct {
 	converter *value.Converter
 	request   provider.Request
 	prior     cty.Value
+	guessed   bool      // prior is what the state holds, and no provider's word
+	careful   bool      // nothing is to be guessed
 	mended    bool      // prior is not, to the last digit, what the request holds
 	goneAt    time.Time // when the first read found nothing; zero before
+
+	unforeseen bool // whether the next apply is to be asked about no more
 }
 
 // A lane reads the resources of one provider configuration, some at once. A provider may die of one of them: then those that were

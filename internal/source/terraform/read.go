@@ -25,13 +25,14 @@ func (s *session) read(ctx context.Context, j *job) (outcome, *provider.Failure)
 		}
 	}
 	answer, f := s.process.Read(ctx, j.request)
-	if f != nil {
+	if answer, f = s.confirm(ctx, j, answer, f); f != nil {
 		return fate(f)
 	}
-	if !j.mended && len(answer.GetMsgpack()) > 0 && bytes.Equal(answer.GetMsgpack(), j.request.Prior.GetMsgpack()) {
+	packed := answer.State.GetMsgpack()
+	if !j.mended && len(packed) > 0 && bytes.Equal(packed, j.request.Prior.GetMsgpack()) {
 		return settled, j.observe(nil)
 	}
-	live, err := value.Decode(answer.GetMsgpack(), answer.GetJson(), j.converter.Resource.Type)
+	live, err := value.Decode(packed, answer.State.GetJson(), j.converter.Resource.Type)
 	switch {
 	case err != nil:
 		return settled, badAnswer(err)
@@ -39,7 +40,13 @@ func (s *session) read(ctx context.Context, j *job) (outcome, *provider.Failure)
 		j.goneAt = s.stack.env.Now()
 		return gone, nil
 	}
-	return settled, j.observe(&live)
+	if f := j.observe(&live); f != nil {
+		return settled, f
+	}
+	if s.foresee(ctx, j, answer, live) {
+		return lost, nil
+	}
+	return settled, nil
 }
 
 // fate of a job whose provider failed it: read again if the provider is dead, else a gap.
@@ -76,41 +83,60 @@ func (s *session) recall(ctx context.Context, j *job) *provider.Failure {
 	c := &value.Converter{Resource: known.schema, Marks: i.Marks, Sealer: s.stack.env.Sealer, Known: s.secrets.Load()}
 	j.converter = c
 	j.observation.Handling = j.declared.handlingFor(known.schema)
-	c.LearnStored(i.Attributes, i.Flat) // the upgrade may give a secret another name, or fail and quote it
+	j.request.Type, j.request.Private, j.request.Meta = i.Type, i.Private, s.meta
+	if f := s.identity(ctx, j); f != nil {
+		return f
+	}
+	if j.guess(known.schema) {
+		c.Learn(j.prior)
+		j.identify()
+		j.recalled = true
+		return nil
+	}
 	prior, f := s.upgrade(ctx, j, known.schema)
 	if f != nil {
 		return f
 	}
+	return j.adopt(prior)
+}
+
+// adopt takes the provider's upgrade for the prior side.
+func (j *job) adopt(prior *tfwire.DynamicValue) *provider.Failure {
+	i, c := j.instance, j.converter
 	var err error
-	if j.prior, err = value.Decode(prior.GetMsgpack(), prior.GetJson(), known.schema.Type); err != nil {
+	if j.prior, err = value.Decode(prior.GetMsgpack(), prior.GetJson(), c.Resource.Type); err != nil {
 		return badAnswer(fmt.Errorf("the upgraded state: %w", err))
 	}
 	if j.prior.IsNull() {
 		return badAnswer(errors.New("the upgraded state is empty"))
 	}
-	if i.SchemaVersion == known.schema.Version {
-		j.prior, j.mended = value.Exact(j.prior, i.Attributes, known.schema.Type)
+	if i.SchemaVersion == c.Resource.Version {
+		j.prior, j.mended = value.Exact(j.prior, i.Attributes, c.Resource.Type)
 	}
 	c.Learn(j.prior)
 	j.identify()
-	j.request.Type, j.request.Prior, j.request.Private, j.request.Meta = i.Type, prior, i.Private, s.meta
-	i.Attributes, i.Flat, j.recalled = nil, nil, true // the request has them now
+	j.request.Prior = prior
+	i.Attributes, i.Flat, j.recalled, j.guessed = nil, nil, true, false // the request has them now
 	return nil
 }
 
-// upgrade has the provider upgrade attributes and identity.
+// upgrade has the provider upgrade the attributes.
 func (s *session) upgrade(ctx context.Context, j *job, known *schema.Resource) (*tfwire.DynamicValue, *provider.Failure) {
 	i := j.instance
+	j.converter.LearnStored(i.Attributes, i.Flat) // the upgrade may give a secret another name, or fail and quote it
 	stored := provider.Stored{Type: i.Type, Version: i.SchemaVersion, JSON: i.Attributes, Flat: i.Flat}
 	if i.SchemaVersion == known.Version {
 		stored.JSON = value.Strip(i.Attributes, known.Type)
 	}
-	prior, f := s.process.Upgrade(ctx, stored)
-	if f != nil || i.Identity == nil {
-		return prior, f
+	return s.process.Upgrade(ctx, stored)
+}
+
+// identity has the provider upgrade the identity, if the state holds one.
+func (s *session) identity(ctx context.Context, j *job) (f *provider.Failure) {
+	if i := j.instance; i.Identity != nil {
+		j.request.Identity, f = s.process.UpgradeIdentity(ctx, i.Type, i.IdentityVersion, i.Identity)
 	}
-	j.request.Identity, f = s.process.UpgradeIdentity(ctx, i.Type, i.IdentityVersion, i.Identity)
-	return prior, f
+	return f
 }
 
 // identify takes the attribute "id", if it is a text and no secret. Resources without one are known by their address alone.

@@ -44,6 +44,7 @@ type session struct {
 
 	process       *provider.Process
 	locked        install.Locked // what the process was checked against
+	unasked       bool           // it dies when it is asked which SDK a type was made with
 	configured    []byte         // what it was configured with
 	spec          hcldec.Spec
 	meta          *tfwire.DynamicValue // of provider_meta: null, where the provider has such a thing
@@ -205,7 +206,9 @@ func (s *session) configure(ctx context.Context, process *provider.Process) *pro
 	if f != nil {
 		return f
 	}
-	s.compile(schemas)
+	if f := s.compile(ctx, process, schemas); f != nil {
+		return f
+	}
 	s.meta = nil
 	if schemas.Meta != nil {
 		s.meta = &tfwire.DynamicValue{Msgpack: []byte{packedNil}}
@@ -219,7 +222,7 @@ func (s *session) configure(ctx context.Context, process *provider.Process) *pro
 	if err != nil {
 		return unconfigured(err)
 	}
-	if compiled, err := schema.Compile(schemas.Provider); err == nil {
+	if compiled, err := schema.Compile(schemas.Provider, false); err == nil {
 		c := value.Converter{Resource: compiled}
 		c.Learn(config)
 		s.configSecrets = c.Secrets()
@@ -237,8 +240,9 @@ func (s *session) send(ctx context.Context, process *provider.Process, config ct
 	return process.Configure(ctx, packed, s.reading.header.Tool)
 }
 
-// compile keeps what is needed of the schemas. A type that the provider lacks, or whose schema makes no sense, is noted as such.
-func (s *session) compile(schemas provider.Schemas) {
+// compile keeps what is needed of the schemas. A type that the provider lacks, or whose schema makes no sense, is noted as such. A
+// provider that dies of being asked which SDK a type was made with is not asked again, and taken for a new one.
+func (s *session) compile(ctx context.Context, process *provider.Process, schemas provider.Schemas) *provider.Failure {
 	s.resources = map[string]resourceSchema{}
 	for _, t := range s.wanted {
 		wire, ok := schemas.Resources[t]
@@ -246,9 +250,18 @@ func (s *session) compile(schemas provider.Schemas) {
 			s.resources[t] = resourceSchema{}
 			continue
 		}
-		compiled, err := schema.Compile(wire)
+		legacy := false
+		if !s.unasked {
+			var f *provider.Failure
+			if legacy, f = process.IsLegacy(ctx, t); f != nil {
+				s.unasked = f.Lost
+				return f
+			}
+		}
+		compiled, err := schema.Compile(wire, legacy)
 		s.resources[t] = resourceSchema{schema: compiled, err: err}
 	}
+	return nil
 }
 
 // unconfigured turns an error of ours into the failure that it means for resources.

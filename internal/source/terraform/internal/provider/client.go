@@ -101,19 +101,26 @@ type Request struct {
 	Meta     *tfwire.DynamicValue
 }
 
+// An Answer is what a provider says of a resource.
+type Answer struct {
+	State    *tfwire.DynamicValue // null: it is gone
+	Private  []byte
+	Identity *tfwire.ResourceIdentityData // nil where the type has none
+}
+
 // Read asks for the live state of a resource.
-func (p *Process) Read(ctx context.Context, r Request) (*tfwire.DynamicValue, *Failure) {
+func (p *Process) Read(ctx context.Context, r Request) (Answer, *Failure) {
 	in := &tfwire.ReadResource_Request{
 		TypeName: r.Type, CurrentState: r.Prior, Private: r.Private, CurrentIdentity: r.Identity,
 		ProviderMeta: r.Meta, ClientCapabilities: capabilities(),
 	}
 	var out tfwire.ReadResource_Response
 	if f := p.checked(ctx, "read the resource", methodRead, in, &out); f != nil {
-		return nil, f
+		return Answer{}, f
 	}
 	if d := out.GetDeferred(); d != nil {
 		why := strings.ToLower(strings.ReplaceAll(d.GetReason().String(), "_", " "))
-		return nil, &Failure{Reason: taffrail.ReasonUnconfigured, Detail: "the provider deferred the read: " + why}
+		return Answer{}, &Failure{Reason: taffrail.ReasonUnconfigured, Detail: "the provider deferred the read: " + why}
 	}
-	return out.GetNewState(), nil
+	return Answer{State: out.GetNewState(), Private: out.GetPrivate(), Identity: out.GetNewIdentity()}, nil
 }

@@ -1,8 +1,6 @@
 package schema
 
 import (
-	"github.com/zclconf/go-cty/cty"
-
 	"github.com/taffrail-dev/taffrail"
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/tfwire"
 )
@@ -87,33 +85,4 @@ func (n *Node) pruned() *Node {
 		return nil
 	}
 	return n
-}
-
-// isLegacy guesses whether a type was made with the old SDK (terraform-plugin-sdk), which cannot tell null from "", 0, false or an
-// empty collection. The protocol's version does not say so: providers are muxed and translated. What does is that the old SDK
-// adds an optional and computed string "id" to every type, knows neither nested attributes nor dynamic values, and has lists and
-// sets of blocks only, but for "timeouts".
-func isLegacy(b *tfwire.Schema_Block, typ cty.Type) bool {
-	for _, a := range b.GetAttributes() {
-		if a.GetName() == "id" {
-			implied := typ.AttributeType("id") == cty.String && a.GetOptional() && a.GetComputed()
-			return implied && !typ.HasDynamicTypes() && oldForms(b)
-		}
-	}
-	return false
-}
-
-func oldForms(b *tfwire.Schema_Block) bool {
-	for _, a := range b.GetAttributes() {
-		if a.GetNestedType() != nil {
-			return false
-		}
-	}
-	for _, nested := range b.GetBlockTypes() {
-		collection := nested.GetNesting() == tfwire.Schema_NestedBlock_LIST || nested.GetNesting() == tfwire.Schema_NestedBlock_SET
-		if !collection && nested.GetTypeName() != "timeouts" || !oldForms(nested.GetBlock()) {
-			return false
-		}
-	}
-	return true
 }

@@ -17,6 +17,7 @@ type Resource struct {
 	Version  int64
 	Type     cty.Type            // of the whole resource
 	Root     *Node               // what is sensitive in it
+	Part     *Part               // who gives what
 	Handling []taffrail.Handling // sorted as the provider lists its attributes
 	Legacy   bool                // made with the old SDK, which cannot tell null from empty
 }
@@ -44,13 +45,13 @@ func (n *Node) Each() *Node {
 	return n.Elem
 }
 
-// Compile reads the schema of a resource type.
-func Compile(s *tfwire.Schema) (*Resource, error) {
+// Compile reads the schema of a resource type, or of a provider. Whether the type was made with the old SDK is no part of a schema.
+func Compile(s *tfwire.Schema, legacy bool) (*Resource, error) {
 	typ, err := BlockType(s.GetBlock())
 	if err != nil {
 		return nil, err
 	}
-	r := &Resource{Version: s.GetVersion(), Type: typ, Legacy: isLegacy(s.GetBlock(), typ)}
+	r := &Resource{Version: s.GetVersion(), Type: typ, Legacy: legacy, Part: blockPart(s.GetBlock())}
 	c := compiler{}
 	r.Root = c.block(taffrail.Path{}, s.GetBlock())
 	r.Handling = c.handling

@@ -90,14 +90,14 @@ func TestBlockTypeRefuses(t *testing.T) {
 		"unknown attribute":  {Attributes: []*attr{{Name: "a", NestedType: &object{}}}},
 		"bad type in nested": {BlockTypes: []*nested{{TypeName: "b", Nesting: list, Block: &block{Attributes: []*attr{{Name: "a", Type: []byte("{")}}}}}},
 	} {
-		if _, err := Compile(&tfwire.Schema{Block: b}); err == nil {
+		if _, err := Compile(&tfwire.Schema{Block: b}, false); err == nil {
 			t.Errorf("%s is taken", name)
 		}
 	}
 }
 
 func TestHandling(t *testing.T) {
-	r, err := Compile(&tfwire.Schema{Version: 3, Block: odd()})
+	r, err := Compile(&tfwire.Schema{Version: 3, Block: odd()}, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,7 +118,7 @@ func TestHandling(t *testing.T) {
 }
 
 func TestSensitive(t *testing.T) {
-	r, err := Compile(&tfwire.Schema{Block: odd()})
+	r, err := Compile(&tfwire.Schema{Block: odd()}, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -141,24 +141,8 @@ func TestSensitive(t *testing.T) {
 }
 
 func TestLegacy(t *testing.T) {
-	id := func() *attr { a := text("id"); a.Computed = true; return a }
-	computedOnly := id()
-	computedOnly.Optional = false
-	for _, tc := range []struct {
-		name string
-		b    *block
-		want bool
-	}{
-		{"plain", &block{Attributes: []*attr{id(), text("a")}}, true},
-		{"blocks", &block{Attributes: []*attr{id()}, BlockTypes: []*nested{{TypeName: "b", Nesting: list, Block: &block{}}, {TypeName: "timeouts", Nesting: single, Block: &block{}}}}, true},
-		{"no id", &block{Attributes: []*attr{text("a")}}, false},
-		{"id computed only", &block{Attributes: []*attr{computedOnly}}, false},
-		{"single block", &block{Attributes: []*attr{id()}, BlockTypes: []*nested{{TypeName: "b", Nesting: single, Block: &block{}}}}, false},
-		{"dynamic", &block{Attributes: []*attr{id(), {Name: "x", Type: []byte(`"dynamic"`)}}}, false},
-		{"nested attribute", &block{Attributes: []*attr{id(), {Name: "n", NestedType: &object{Nesting: tfwire.Schema_Object_SINGLE}}}}, false},
-		{"nested deeper", &block{Attributes: []*attr{id()}, BlockTypes: []*nested{{TypeName: "b", Nesting: set, Block: &block{BlockTypes: []*nested{{TypeName: "c", Nesting: named, Block: &block{}}}}}}}, false},
-	} {
-		r, err := Compile(&tfwire.Schema{Block: tc.b})
+	for _, legacy := range []bool{false, true} {
+		r, err := Compile(&tfwire.Schema{Block: &block{Attributes: []*attr{text("a")}}}, legacy)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -166,8 +150,8 @@ func TestLegacy(t *testing.T) {
 		for _, h := range r.Handling {
 			said = said || h.Treatment == taffrail.EmptyIsNull && h.Path.Equal(taffrail.Path{})
 		}
-		if r.Legacy != tc.want || said != tc.want {
-			t.Errorf("%s: legacy %t, handled %t", tc.name, r.Legacy, said)
+		if r.Legacy != legacy || said != legacy {
+			t.Errorf("legacy %t, handled %t", r.Legacy, said)
 		}
 	}
 }

@@ -38,6 +38,9 @@ type Object struct {
 	Fault        string                     `json:"fault,omitempty"`     // how to misbehave: see misbehave
 	WantPrivate  string                     `json:"want_private,omitempty"`
 	WantIdentity string                     `json:"want_identity,omitempty"`
+	PlanKeeps    []string                   `json:"plan_keeps,omitempty"`   // attributes that a plan leaves as they are
+	PlanUnknown  []string                   `json:"plan_unknown,omitempty"` // attributes that are known at the apply alone
+	PlanFault    string                     `json:"plan_fault,omitempty"`   // "crash" or "error"
 }
 
 // Write makes the world what the file says.
