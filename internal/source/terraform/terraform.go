@@ -55,6 +55,12 @@ type Config struct {
 	// ReadAll also reads resources whose data lives in the state alone (random, time, tls, ...). Their providers answer with
 	// what they are given, so that this shows no drift: it is for tests of the machinery.
 	ReadAll bool `yaml:"read_all"`
+	// List says by type how its live resources are listed, where they are looked for that no stack declares: what would stand in the
+	// list's block of code, such as harbor_dns_record: {zone: "example.com"}.
+	List map[string]map[string]any `yaml:"list"`
+	// Also names folders of root modules, or state files, whose resources are no strangers either: what one of them declares is not
+	// unmanaged. Their states are read, and nothing live.
+	Also []string `yaml:"also"`
 }
 
 const (
