@@ -7,8 +7,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-const knownLooksOld = `internal/source/terraform/internal/schema: isLegacy takes a framework type for the old SDK's where its "id" is optional and what is nested are blocks`
-
 func TestMixed(t *testing.T) {
 	w := newWorld(t, "stack-mixed")
 	w.want(0, "plan", "-input=false", "-detailed-exitcode")
@@ -42,13 +40,13 @@ func mixedDeeds() []deed {
 		{"new: block removed", "dns_record/zero", unset("probes"), []string{zero + `probe: [{}] -> []`}, ""},
 		{"new: fraction", "dns_record/full", set("score", number("0.2")), []string{full + `score: 0.1 -> 0.2`}, ""},
 		{"new: number in a map", "dns_record/full", setKey("weights", "a", number("2")), []string{full + `weights["a"]: 1 -> 2`}, ""},
-		{"new: false to null", "dns_record/full", unset("proxied"), []string{full + `proxied: false -> null`}, knownLooksOld},
-		{"new: null to false", "dns_record/bare", set("proxied", false), []string{bare + `proxied: null -> false`}, knownLooksOld},
-		{"new: empty text to null", "dns_record/zero", unset("comment"), []string{zero + `comment: "" -> null`}, knownLooksOld},
-		{"new: null to empty text", "dns_record/bare", set("comment", ""), []string{bare + `comment: null -> ""`}, knownLooksOld},
-		{"new: 0 to null", "dns_record/zero", unset("score"), []string{zero + `score: 0 -> null`}, knownLooksOld},
-		{"new: empty map to null", "dns_record/zero", unset("weights"), []string{zero + `weights: {} -> null`}, knownLooksOld},
-		{"new: empty text to null in a block", "dns_record/zero", set("probes", []any{attributes{}}), []string{zero + `probe[0].path: "" -> null`}, knownLooksOld},
-		{"new: key of 0 removed", "dns_record/full", setKey("weights", "b", nil), []string{full + `weights["b"]: 0 -> null`}, knownLooksOld},
+		{"new: false to null", "dns_record/full", unset("proxied"), []string{full + `proxied: false -> null`}, ""},
+		{"new: null to false", "dns_record/bare", set("proxied", false), []string{bare + `proxied: null -> false`}, ""},
+		{"new: empty text to null", "dns_record/zero", unset("comment"), []string{zero + `comment: "" -> null`}, ""},
+		{"new: null to empty text", "dns_record/bare", set("comment", ""), []string{bare + `comment: null -> ""`}, ""},
+		{"new: 0 to null", "dns_record/zero", unset("score"), []string{zero + `score: 0 -> null`}, ""},
+		{"new: empty map to null", "dns_record/zero", unset("weights"), []string{zero + `weights: {} -> null`}, ""},
+		{"new: empty text to null in a block", "dns_record/zero", set("probes", []any{attributes{}}), []string{zero + `probe[0].path: "" -> null`}, ""},
+		{"new: key of 0 removed", "dns_record/full", setKey("weights", "b", nil), []string{full + `weights["b"]: 0 -> null`}, ""},
 	}
 }
