@@ -46,6 +46,7 @@ func TestTrap29_NoSecretLeaves(t *testing.T) {
 	r.live(testprovider.World{
 		"odd_thing/changed":           {Set: map[string]json.RawMessage{"password": live, "items": raw(`["inserted","` + byStateNew + `","second"]`)}},
 		"odd_thing/leaky":             {Fault: "leak"},
+		"odd_thing/no-upgrade":        set("items", `["else"]`), // what is as the state holds it needs no upgrade
 		"odd_thing/id-of-live-secret": set("password", `"live-secret"`),
 	})
 	got := r.scan()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"strings"
 	"sync"
@@ -90,7 +91,10 @@ func (s *server) UpgradeResourceState(_ context.Context, r *tfprotov6.UpgradeRes
 	if err := json.Unmarshal(r.RawState.JSON, &stored); err != nil {
 		return nil, err
 	}
-	if string(stored["id"]) == `"no-upgrade"` {
+	var id string
+	_ = json.Unmarshal(stored["id"], &id) // an ID that is no text names nothing in the world
+	s.log("upgrade %s/%s", r.TypeName, id)
+	if id == "no-upgrade" {
 		return &tfprotov6.UpgradeResourceStateResponse{Diagnostics: []*tfprotov6.Diagnostic{failure("cannot upgrade " + string(r.RawState.JSON))}}, nil
 	}
 	if title, ok := stored["title"]; ok && r.Version < 2 {
@@ -98,6 +102,7 @@ func (s *server) UpgradeResourceState(_ context.Context, r *tfprotov6.UpgradeRes
 		delete(stored, "title")
 	}
 	t := ctyType(resources[r.TypeName].ValueType())
+	maps.Copy(stored, s.object(r.TypeName, id).Upgrade)
 	v, err := decodeObject(stored, t)
 	if err != nil {
 		return &tfprotov6.UpgradeResourceStateResponse{Diagnostics: []*tfprotov6.Diagnostic{failure(err.Error())}}, nil
@@ -147,6 +152,9 @@ func (s *server) ReadResource(ctx context.Context, r *tfprotov6.ReadResourceRequ
 	s.log("read %s/%s", r.TypeName, id)
 	o := s.object(r.TypeName, id)
 	resp := &tfprotov6.ReadResourceResponse{Private: r.Private, NewState: r.CurrentState, NewIdentity: r.CurrentIdentity}
+	if o.Without != "" && !o.upgraded(prior, t) {
+		return s.misbehave(ctx, o.Without, prior, resp)
+	}
 	if o.Fault != "" {
 		return s.misbehave(ctx, o.Fault, prior, resp)
 	}
@@ -193,6 +201,17 @@ func (o Object) apply(prior cty.Value, t cty.Type) ([]byte, error) {
 		values[name] = v
 	}
 	return msgpack.Marshal(cty.ObjectVal(values), t)
+}
+
+// upgraded says whether a prior state went through the upgrade.
+func (o Object) upgraded(prior cty.Value, t cty.Type) bool {
+	for name, raw := range o.Upgrade {
+		v, err := ctyjson.Unmarshal(raw, t.AttributeType(name))
+		if err != nil || !v.RawEquals(prior.GetAttr(name)) {
+			return false
+		}
+	}
+	return true
 }
 
 func (s *server) first(key string) bool {

@@ -38,9 +38,14 @@ type Object struct {
 	Fault        string                     `json:"fault,omitempty"`     // how to misbehave: see misbehave
 	WantPrivate  string                     `json:"want_private,omitempty"`
 	WantIdentity string                     `json:"want_identity,omitempty"`
-	PlanKeeps    []string                   `json:"plan_keeps,omitempty"`   // attributes that a plan leaves as they are
-	PlanUnknown  []string                   `json:"plan_unknown,omitempty"` // attributes that are known at the apply alone
-	PlanFault    string                     `json:"plan_fault,omitempty"`   // "crash" or "error"
+	// Upgrade is what an upgrade sets, even from the present version of the schema; Without is how to misbehave at a prior state
+	// that did not go through it.
+	Upgrade map[string]json.RawMessage `json:"upgrade,omitempty"`
+	Without string                     `json:"without,omitempty"`
+
+	PlanKeeps   []string `json:"plan_keeps,omitempty"`   // attributes that a plan leaves as they are
+	PlanUnknown []string `json:"plan_unknown,omitempty"` // attributes that are known at the apply alone
+	PlanFault   string   `json:"plan_fault,omitempty"`   // "crash" or "error"
 }
 
 // Write makes the world what the file says.
