@@ -21,10 +21,13 @@ import (
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/addr"
 )
 
-// Register adds the source to the registry, under the name "terraform".
+// Register adds the source to the registry, under the name "terraform": it reads stacks, and finds them below a folder.
 func Register(r *plug.Registry) {
 	plug.Add(r, "terraform", func(_ context.Context, env plug.Env, c Config) (taffrail.Stack, error) {
 		return open(env, c, system())
+	})
+	plug.Add(r, "terraform", func(_ context.Context, _ plug.Env, c DiscoverConfig) (taffrail.Discoverer, error) {
+		return newDiscoverer(c, system())
 	})
 }
 
