@@ -8,23 +8,27 @@ import (
 // An AcceptRule says that a difference is known and accepted: where, why, by whom and until when. A rule that has expired accepts
 // nothing.
 type AcceptRule struct {
-	Stack   string    // pattern of the stack's name or ID: * is any run of characters, all else is itself; empty is every stack
-	Address string    // pattern of addresses, likewise
-	Type    string    // pattern of resource types, likewise
-	Status  Status    // modified, or unmanaged: the resource as a whole; empty is modified
-	Path    Path      // may hold [AnyStep]; the empty path covers the whole resource
-	Pinned  Value     // the only value that is accepted; unknown, the zero Value, is any
-	Reason  string    // for people
-	Owner   string    // who answers for it
-	Expires time.Time // the first moment at which it accepts nothing
-	From    string    // where it is written: file and line
+	// Stack is a pattern of the stack's name or ID: * is any run of characters, all else is itself; empty is every stack.
+	Stack   string    `json:"stack,omitempty"`
+	Address string    `json:"address,omitempty"` // pattern of addresses, likewise
+	Type    string    `json:"type,omitempty"`    // pattern of resource types, likewise
+	Status  Status    `json:"status"`            // modified, or unmanaged: the resource as a whole; empty is modified
+	Path    Path      `json:"path"`              // may hold [AnyStep]; the empty path covers the whole resource
+	Pinned  Value     `json:"value,omitzero"`    // the only value that is accepted; unknown, the zero Value, is any
+	Reason  string    `json:"reason"`            // for people
+	Owner   string    `json:"owner"`             // who answers for it
+	Expires time.Time `json:"expires"`           // the first moment at which it accepts nothing
+	From    string    `json:"from"`              // where it is written: file and line
 }
 
 // Covers says whether the rule is about a resource, at this time.
 func (r AcceptRule) Covers(stack StackInfo, res Resource, at time.Time) bool {
-	return at.Before(r.Expires) &&
-		(matches(r.Stack, stack.Name) || matches(r.Stack, string(stack.ID))) &&
-		matches(r.Address, string(res.Address)) && matches(r.Type, string(res.Type))
+	return at.Before(r.Expires) && r.About(stack) && matches(r.Address, string(res.Address)) && matches(r.Type, string(res.Type))
+}
+
+// About says whether the rule is about a stack, whatever the time.
+func (r AcceptRule) About(stack StackInfo) bool {
+	return matches(r.Stack, stack.Name) || matches(r.Stack, string(stack.ID))
 }
 
 // matches says whether a text fits a pattern in which * stands for any run of characters. The empty pattern fits all.

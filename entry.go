@@ -82,6 +82,7 @@ type ScanFinished struct {
 	Stack     StackInfo      `json:"stack"`   // at the end of the scan
 	Statuses  map[Status]int `json:"statuses"`
 	Drifts    map[string]int `json:"drifts"`           // "open", "found", "changed", "ended"
+	Pending   int            `json:"pending"`          // resources, drifted or not, of which the code wants something that is not applied
 	Coverage  Coverage       `json:"coverage"`         // counts; the gaps are in the blob
 	Gaps      *BlobRef       `json:"gaps,omitempty"`   // a [Salted] list of Gap
 	Listed    []ResourceType `json:"listed,omitempty"` // types of which every live resource was looked for
@@ -92,12 +93,12 @@ type ScanFinished struct {
 	Reasons   map[Reason]int `json:"reasons,omitempty"` // of what was not checked
 }
 
-// Versions are keyed digests of what was live: one for each resource that was read. Only those that are other than at the last scan of
-// the stack are written down, so that a scan that finds nothing new costs nothing.
+// Versions are keyed digests of what was live: one for each resource that was read. Only those that are other than when the resource was
+// last read are written down, so that a scan that finds nothing new costs nothing.
 type Versions struct {
 	Key     string  `json:"key"`     // ID of the key
 	Count   int     `json:"count"`   // resources that were read
-	All     string  `json:"all"`     // SHA-256 over every address and digest in order, hexadecimal
+	All     string  `json:"all"`     // SHA-256 over a line "digest address" for each, sorted by address, hexadecimal
 	Changed int     `json:"changed"` // how many are in the blob
 	Blob    BlobRef `json:"blob"`    // a [Salted] list of [Version]; empty if nothing changed
 }
@@ -105,7 +106,7 @@ type Versions struct {
 // A Version is what one resource was at one time.
 type Version struct {
 	Address Address `json:"address"`
-	Digest  string  `json:"digest"` // HMAC-SHA-256 over the canonical encoding of the live value, base64; empty: it was gone
+	Digest  string  `json:"digest"` // HMAC-SHA-256 over [FingerprintInput] of the live value, base64; empty: it was gone
 }
 
 // DriftFound says that a resource is out of sync that was not, or was not known to be.
@@ -121,6 +122,7 @@ type DriftSeen struct {
 	ID      ResourceID   `json:"id,omitempty"`
 	Status  Status       `json:"status"`
 	Pending bool         `json:"pending"`
+	Serial  int64        `json:"serial"`  // of the state that it was compared with
 	Changes int          `json:"changes"` // how many attributes drifted
 	Finding BlobRef      `json:"finding"` // a [Salted] Finding
 }
@@ -138,7 +140,8 @@ type EndReason string
 const (
 	EndInSync   EndReason = "in_sync"      // live and recorded agree again, whichever of them moved
 	EndReleased EndReason = "not_recorded" // the stack no longer records the resource
-	EndIgnored  EndReason = "ignored"      // it is not compared any more
+	EndIgnored  EndReason = "ignored"      // it is not compared any more, or accepted as unmanaged
+	EndGone     EndReason = "gone"         // unmanaged: it is there no more, or a stack declares it
 )
 
 // Kind implements [EntryBody].

@@ -106,6 +106,13 @@ type Place struct {
 	Hint       string   `json:"hint,omitempty"`       // what can be done
 }
 
+// A Fingerprinter gives keyed digests of versions, so that it can be proved later which version was seen, and a version that was seen
+// cannot be guessed. Whoever is a [Sealer] is one, too, with the same key.
+type Fingerprinter interface {
+	// Fingerprint gives the key's ID, as [SecretDigest.KeyID] does, and HMAC-SHA-256 over [FingerprintInput].
+	Fingerprint(v Value) (key string, digest [32]byte)
+}
+
 // A Sealer replaces secrets by keyed digests.
 type Sealer interface {
 	// Seal gives the [Secret] of a value: HMAC-SHA-256 over [SealInput]. Null and unknown stay as they are, and

@@ -41,3 +41,7 @@ func SealInput(v Value) []byte {
 	}
 	return v.AppendCanonical([]byte("c"))
 }
+
+// FingerprintInput is what the digest of a version is made over: a first byte that no [SealInput] begins with, so that the digest of a version
+// is never that of a secret, and the canonical encoding.
+func FingerprintInput(v Value) []byte { return v.AppendCanonical([]byte("v")) }

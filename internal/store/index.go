@@ -75,20 +75,20 @@ func (tx *Tx) derive(index int64, leaf []byte) error {
 	switch body := e.Body.(type) {
 	case taffrail.ScanStarted:
 		return errors.Join(tx.deriveStack(index, body.Stack), tx.exec(
-			`INSERT OR REPLACE INTO index_scan (id, stack, started_idx, outcome, total, checked, incomplete) VALUES (?, ?, ?, ?, 0, 0, 0)`,
-			e.Request, e.Scope, index, e.Outcome))
+			`INSERT OR REPLACE INTO index_scan (id, stack, started_idx, outcome, total, checked, incomplete, commit_hash) VALUES (?, ?, ?, ?, 0, 0, 0, ?)`,
+			e.Request, e.Scope, index, e.Outcome, commitOf(body.Stack)))
 	case taffrail.ScanFinished:
-		return errors.Join(tx.deriveStack(index, body.Stack), tx.exec(
-			`UPDATE index_scan SET finished_idx = ?, outcome = ?, total = ?, checked = ?, incomplete = ? WHERE id = ?`,
-			index, e.Outcome, body.Coverage.Total, body.Coverage.Checked, body.Coverage.Incomplete, e.Request))
+		return errors.Join(tx.deriveStack(index, body.Stack), tx.deriveVersions(index, e.Scope, body.Versions), tx.exec(
+			`UPDATE index_scan SET finished_idx = ?, outcome = ?, total = ?, checked = ?, incomplete = ?, commit_hash = ? WHERE id = ?`,
+			index, e.Outcome, body.Coverage.Total, body.Coverage.Checked, body.Coverage.Incomplete, commitOf(body.Stack), e.Request))
 	case taffrail.DriftFound:
 		// A drift of a resource that has one already takes its place.
 		return errors.Join(tx.exec(`UPDATE index_drift SET ended_idx = ? WHERE stack = ? AND address = ? AND ended_idx IS NULL`, index, e.Scope, e.Resource), tx.exec(
-			`INSERT OR REPLACE INTO index_drift (id, stack, address, status, finding, since, found_idx, changed_idx) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-			body.Drift, e.Scope, e.Resource, body.Status, body.Finding.SHA256, at, index, index))
+			`INSERT OR REPLACE INTO index_drift (id, stack, address, type, status, finding, since, found_idx, changed_idx) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			body.Drift, e.Scope, e.Resource, body.Type, body.Status, body.Finding.SHA256, at, index, index))
 	case taffrail.DriftChanged:
-		return tx.exec(`UPDATE index_drift SET status = ?, finding = ?, changed_idx = ? WHERE id = ?`,
-			body.Status, body.Finding.SHA256, index, body.Drift)
+		return tx.exec(`UPDATE index_drift SET type = ?, status = ?, finding = ?, changed_idx = ? WHERE id = ?`,
+			body.Type, body.Status, body.Finding.SHA256, index, body.Drift)
 	case taffrail.DriftEnded:
 		return tx.exec(`UPDATE index_drift SET ended_idx = ? WHERE id = ?`, index, body.Drift)
 	}
@@ -102,10 +102,20 @@ func (tx *Tx) deriveStack(index int64, s taffrail.StackInfo) error {
 		s.ID, s.System, s.Name, s.Workspace, s.Lineage, s.Serial, index)
 }
 
+// commitOf is the commit of the code, as far as it is known.
+func commitOf(s taffrail.StackInfo) string {
+	if s.Commit == nil {
+		return ""
+	}
+	return s.Commit.Hash
+}
+
 // OpenDrift is a drift that has not ended.
 type OpenDrift struct {
 	ID      taffrail.DriftID
 	Address taffrail.Address
+	Type    taffrail.ResourceType
+	Status  taffrail.Status
 	Since   time.Time
 	Entry   int64  // that holds its present form
 	Finding string // SHA-256 of the payload
@@ -114,7 +124,7 @@ type OpenDrift struct {
 // OpenDrifts gives the open drifts of a stack by address.
 func (tx *Tx) OpenDrifts(stack taffrail.StackID) (map[taffrail.Address]OpenDrift, error) {
 	rows, err := tx.sql.QueryContext(tx.ctx,
-		`SELECT id, address, since, changed_idx, finding FROM index_drift WHERE stack = ? AND ended_idx IS NULL`, stack)
+		`SELECT id, address, type, status, since, changed_idx, finding FROM index_drift WHERE stack = ? AND ended_idx IS NULL`, stack)
 	if err != nil {
 		return nil, boundary("read log database", err)
 	}
@@ -123,7 +133,7 @@ func (tx *Tx) OpenDrifts(stack taffrail.StackID) (map[taffrail.Address]OpenDrift
 	for rows.Next() {
 		var d OpenDrift
 		var since string
-		if err := rows.Scan(&d.ID, &d.Address, &since, &d.Entry, &d.Finding); err != nil {
+		if err := rows.Scan(&d.ID, &d.Address, &d.Type, &d.Status, &since, &d.Entry, &d.Finding); err != nil {
 			return nil, boundary("read log database", err)
 		}
 		if d.Since, err = time.Parse(time.RFC3339Nano, since); err != nil {
@@ -134,9 +144,11 @@ func (tx *Tx) OpenDrifts(stack taffrail.StackID) (map[taffrail.Address]OpenDrift
 	return open, rows.Err()
 }
 
-// RebuildIndex builds the index anew from the log, and says what was different before, a line for each difference.
+// RebuildIndex builds the index anew from the log, and says what was different before, a line for each difference. Payloads that are gone,
+// and that rows would follow from, are named: the index has no such rows then.
 func (tx *Tx) RebuildIndex() (rows int64, changed []string, err error) {
-	return tx.shadowIndex(func(tables []string) error {
+	tx.unread = nil
+	rows, changed, err = tx.shadowIndex(func(tables []string) error {
 		for _, t := range tables {
 			err := tx.exec("DELETE FROM main." + t)
 			if err == nil {
@@ -148,6 +160,7 @@ func (tx *Tx) RebuildIndex() (rows int64, changed []string, err error) {
 		}
 		return nil
 	})
+	return rows, append(changed, tx.unread...), err
 }
 
 // CheckIndex says how the index differs from the log. It changes nothing.

@@ -189,8 +189,14 @@ func checkVersion(ctx context.Context, db *sql.DB, files fs.FS) error {
 	if err != nil {
 		return err
 	}
-	if known := newest(p); has != known {
+	switch known := newest(p); {
+	case has > known:
 		return newerError(has, known)
+	case has < known:
+		return &taffrail.Error{
+			Kind: taffrail.KindInvalid, Err: fmt.Errorf("the tables are of version %d, and this program's of version %d", has, known),
+			Hint: "run `taffrail index rebuild` once, where the folder can be written: it brings them up to date",
+		}
 	}
 	return nil
 }

@@ -43,10 +43,10 @@ func entry(body taffrail.EntryBody) taffrail.Entry {
 
 // life is a log in which everything happens once.
 func life() []taffrail.EntryBody {
-	seen := taffrail.DriftSeen{Drift: "drift-1", Status: taffrail.Modified, Finding: taffrail.BlobRef{SHA256: "aa", Size: 1}}
+	seen := taffrail.DriftSeen{Drift: "drift-1", Type: "a", Status: taffrail.Modified, Finding: taffrail.BlobRef{SHA256: "aa", Size: 1}}
 	changed, other := seen, seen
 	changed.Finding.SHA256, other.Drift = "bb", "drift-2"
-	stack := taffrail.StackInfo{ID: "terraform/l/default", System: "terraform", Name: ".", Serial: 3}
+	stack := taffrail.StackInfo{ID: "terraform/l/default", System: "terraform", Name: ".", Serial: 3, Commit: &taffrail.Commit{Hash: "c0ffee"}}
 	return []taffrail.EntryBody{
 		taffrail.LogStarted{Origin: "o"},
 		taffrail.ScanStarted{Stack: stack},
@@ -265,7 +265,7 @@ func TestOpenDrifts(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := map[taffrail.Address]store.OpenDrift{
-		"a.b": {ID: "drift-2", Address: "a.b", Since: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), Entry: 5, Finding: "aa"},
+		"a.b": {ID: "drift-2", Address: "a.b", Type: "a", Status: taffrail.Modified, Since: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), Entry: 5, Finding: "aa"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -304,7 +304,7 @@ func TestReplayIsIdentity(t *testing.T) {
 		t.Errorf("%d rows, %q", rows, changed)
 	}
 	tamper(t, folder, "DELETE FROM index_drift; DELETE FROM index_entry; DELETE FROM index_stack; DELETE FROM index_scan")
-	if _, changed := rebuild(t, s); len(changed) != 4 {
+	if _, changed := rebuild(t, s); len(changed) != 4 { // of five: it has no versions
 		t.Errorf("an empty index went unnoticed: %q", changed)
 	}
 	if diff := cmp.Diff(before, dump(t, folder)); diff != "" {
@@ -411,8 +411,8 @@ func tamper(t *testing.T, folder, statements string) {
 func dump(t *testing.T, folder string) (lines []string) {
 	t.Helper()
 	db := database(t, folder)
-	for _, table := range []string{"index_drift", "index_entry", "index_scan", "index_stack"} {
-		rows, err := db.Query("SELECT * FROM " + table + " ORDER BY 1")
+	for _, table := range []string{"index_drift", "index_entry", "index_scan", "index_stack", "index_version"} {
+		rows, err := db.Query("SELECT * FROM " + table + " ORDER BY 1, 2")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -16,8 +16,9 @@ import (
 
 // A Tx is a transaction, or a snapshot. It implements [audit.Writer].
 type Tx struct {
-	ctx context.Context
-	sql *sql.Tx
+	ctx    context.Context
+	sql    *sql.Tx
+	unread []string // payloads that rows should have come from, a line each
 }
 
 var _ audit.Writer = (*Tx)(nil)

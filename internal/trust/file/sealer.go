@@ -91,6 +91,13 @@ func parseSealKey(text string) ([]byte, error) {
 	return key, nil
 }
 
+// Fingerprint implements [taffrail.Fingerprinter].
+func (s *sealer) Fingerprint(v taffrail.Value) (key string, digest [32]byte) {
+	mac := hmac.New(sha256.New, s.key)
+	mac.Write(taffrail.FingerprintInput(v))
+	return s.id, [32]byte(mac.Sum(nil))
+}
+
 // Seal implements [taffrail.Sealer].
 func (s *sealer) Seal(v taffrail.Value) taffrail.Value {
 	switch v.Shape() {

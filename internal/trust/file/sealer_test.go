@@ -3,6 +3,7 @@ package file
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -215,6 +216,26 @@ func TestRegister(t *testing.T) {
 			if taffrail.KindOf(err) != taffrail.KindInvalid || taffrail.HintOf(err) == "" {
 				t.Errorf("settings %q: %v", text, err)
 			}
+		}
+	}
+}
+
+// A version's digest is never that of a secret, whatever the value. The known answer was computed with openssl.
+func TestFingerprint(t *testing.T) {
+	s := &sealer{sealKeyID(knownKey), knownKey}
+	key, digest := s.Fingerprint(taffrail.String("hunter2"))
+	if got := fmt.Sprintf("%s %x", key, digest); got != "e5232ab8 06068811baa37602d2f18479822666797319e1159262ff6b92f1f58d1ac707c7" {
+		t.Error(got)
+	}
+	for _, v := range []taffrail.Value{
+		taffrail.String("a"), taffrail.Int(1), taffrail.Bool(true), taffrail.List(), taffrail.Set(), taffrail.Map(nil), taffrail.Object(nil),
+	} {
+		_, digest := s.Fingerprint(v)
+		if sealed := s.Seal(v).Text(); strings.Contains(sealed, fmt.Sprintf("%x", digest)) {
+			t.Errorf("%v is one as a version and as a secret", v.Shape())
+		}
+		if first := taffrail.FingerprintInput(v)[0]; first == taffrail.SealInput(v)[0] {
+			t.Errorf("%v begins with %q either way", v.Shape(), first)
 		}
 	}
 }
