@@ -77,6 +77,11 @@ tools: ## build what tests and demo need beside Go: linter, OpenTofu, a provider
 	@$(stage) "tool: hashicorp/time" tools/provider-time/build
 	@$(stage) "tool: OpenTofu" tools/opentofu/build
 
+.PHONY: kubernetes
+kubernetes: ## build a real etcd, API server and a provider for the tests (ten minutes, once, into the user's cache)
+	@$(stage) "tool: etcd and kube-apiserver" tools/kube/build
+	@$(stage) "tool: gavinbunney/kubectl" tools/kube-provider/build
+
 .PHONY: clean
 clean: ## remove what was built here; the user's cache stays
 	rm -rf bin dist
