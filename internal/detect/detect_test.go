@@ -147,3 +147,17 @@ func TestTrap12_AGapIsNeverADeletion(t *testing.T) {
 		}
 	}
 }
+
+func TestTrap20_OrderCountsInListsAlone(t *testing.T) {
+	a, b := text("a"), text("b")
+	if changes := detect.Diff(taffrail.Set(a, b), taffrail.Set(b, a), nil); len(changes) > 0 {
+		t.Errorf("a set: %v", lines(changes))
+	}
+	if changes := detect.Diff(taffrail.List(a, b), taffrail.List(b, a), nil); len(changes) != 2 {
+		t.Errorf("a list: %v", lines(changes))
+	}
+	pair := func(x, y taffrail.Value) taffrail.Value { return object(fields{"in": taffrail.Set(x, y)}) }
+	if changes := detect.Diff(taffrail.Set(pair(a, b), a), taffrail.Set(a, pair(b, a)), nil); len(changes) > 0 {
+		t.Errorf("a set in a set: %v", lines(changes))
+	}
+}
