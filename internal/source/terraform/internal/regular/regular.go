@@ -1,0 +1,60 @@
+// Package regular reads regular files, and nothing else: a pipe would wait for a writer, a device may have no end, and a folder of
+// code may hold either under any name.
+package regular
+
+import (
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"syscall"
+)
+
+// MaxCode bounds files of code, of values and what functions of the language read: far above what people write.
+const MaxCode = 16 << 20
+
+// ReadFile reads a regular file, or what a link to one leads to, of at most so many bytes. That the file is not there is
+// [fs.ErrNotExist].
+func ReadFile(path string, most int64) ([]byte, error) {
+	info, err := os.Stat(path) // a device may do something when it is opened
+	if err != nil {
+		return nil, err
+	}
+	if err := check(path, info, most); err != nil {
+		return nil, err
+	}
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // it may have become a pipe since
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if info, err = f.Stat(); err != nil {
+		return nil, err
+	}
+	if err := check(path, info, most); err != nil {
+		return nil, err
+	}
+	data, err := io.ReadAll(io.LimitReader(f, most+1))
+	if err == nil && int64(len(data)) > most { // it grew since
+		return nil, tooLarge(path, most)
+	}
+	return data, err
+}
+
+func check(path string, info fs.FileInfo, most int64) error {
+	switch mode := info.Mode(); {
+	case mode.IsRegular() && info.Size() > most:
+		return tooLarge(path, most)
+	case mode.IsRegular():
+		return nil
+	case mode.IsDir():
+		return fmt.Errorf("%s is a folder, and no file", path)
+	case mode&fs.ModeNamedPipe != 0:
+		return fmt.Errorf("%s is a named pipe, and no regular file", path)
+	}
+	return fmt.Errorf("%s is no regular file", path)
+}
+
+func tooLarge(path string, most int64) error {
+	return fmt.Errorf("%s has more than %d bytes", path, most)
+}
