@@ -106,6 +106,15 @@ func (r *reading) run(ctx context.Context, out chan<- taffrail.Observation) {
 	done.Wait()
 }
 
+// total is how many observations will come.
+func (r *reading) total() int {
+	n := len(r.settled)
+	for _, l := range r.lanes {
+		n += len(l.jobs)
+	}
+	return n
+}
+
 // missing are the selected addresses that the state does not hold. They are no observations, since there is no resource, and gaps of the
 // whole: whoever asked must not take silence for anything.
 func (r *reading) missing(sel taffrail.Selection) []taffrail.Gap {

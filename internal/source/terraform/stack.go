@@ -116,6 +116,9 @@ func (s *stack) Read(ctx context.Context, sel taffrail.Selection, emit func(taff
 		return coverage, err
 	}
 	coverage.Gaps = r.missing(sel)
+	if sel.Announce != nil {
+		sel.Announce(r.total())
+	}
 	observations := make(chan taffrail.Observation)
 	go r.run(inner, observations)
 	var emitErr error

@@ -65,3 +65,25 @@ func TestTrap28_UndeclaredIsComparedWithTheRecord(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+func TestTotalIsAnnouncedFirst(t *testing.T) {
+	r := newRig(t)
+	r.install()
+	r.state(thing("a", nil), thing("b", nil), thing("c", nil))
+	s := r.open()
+	for _, only := range [][]taffrail.Address{nil, {"odd_thing.b"}} {
+		announced, emitted := -1, 0
+		sel := taffrail.Selection{Addresses: only, Announce: func(total int) {
+			if emitted > 0 {
+				t.Error("it comes late")
+			}
+			announced = total
+		}}
+		if _, err := s.Read(t.Context(), sel, func(taffrail.Observation) error { emitted++; return nil }); err != nil {
+			t.Fatal(err)
+		}
+		if announced != emitted || emitted == 0 {
+			t.Errorf("announced %d, emitted %d", announced, emitted)
+		}
+	}
+}
