@@ -94,6 +94,22 @@ func (k *keeper) locked(ctx context.Context) (who string, locked bool, err error
 	return lock.String(), lock.Held, err
 }
 
+// lockUnknown is what locked says of a lock that cannot be seen without taking it.
+var lockUnknown = backend.Lock{Unknown: true}.String()
+
+// name says where the state is, for people.
+func (k *keeper) name() string {
+	if k.target.backend == nil {
+		return k.target.state
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.remote == nil {
+		return k.target.backend.Type
+	}
+	return k.remote.Name()
+}
+
 func (k *keeper) close() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
