@@ -139,6 +139,10 @@ func parseKey(text string, wrap func(note.Signer) note.Signer) (key audit.Key, e
 
 type testSealer struct{}
 
+func (testSealer) Fingerprint(v taffrail.Value) (string, [32]byte) {
+	return "00000000", sha256.Sum256(taffrail.FingerprintInput(v))
+}
+
 func (testSealer) Seal(v taffrail.Value) taffrail.Value {
 	mac := hmac.New(sha256.New, []byte("a key for tests"))
 	mac.Write(taffrail.SealInput(v))

@@ -95,6 +95,7 @@ func (s *scan) recordDrift(tx *store.Tx, f taffrail.Finding, open map[taffrail.A
 		if same, err := sameDrift(tx, known, f); err != nil || same {
 			return d, "", err
 		}
+		d.Changed = true
 	} else {
 		d = taffrail.Drift{ID: taffrail.DriftID("drift-" + randomHex(8)), New: true, Finding: f}
 	}
@@ -103,7 +104,8 @@ func (s *scan) recordDrift(tx *store.Tx, f taffrail.Finding, open map[taffrail.A
 		return d, "", err
 	}
 	seen := taffrail.DriftSeen{
-		Drift: d.ID, Type: f.Resource.Type, ID: f.Resource.ID, Status: f.Status, Pending: f.Pending, Changes: len(drifted(f)), Finding: payload,
+		Drift: d.ID, Type: f.Resource.Type, ID: f.Resource.ID, Status: f.Status, Pending: f.Pending, Serial: s.stack.Serial,
+		Changes: len(drifted(f)), Finding: payload,
 	}
 	var body taffrail.EntryBody = taffrail.DriftFound{DriftSeen: seen}
 	did = "found"
@@ -118,7 +120,8 @@ func (s *scan) recordDrift(tx *store.Tx, f taffrail.Finding, open map[taffrail.A
 	return d, did, err
 }
 
-// sameDrift says whether a drift is as the log has it. Volatile values do not count, nor when it was looked at.
+// sameDrift says whether a drift is as the log has it. Volatile values do not count, nor when it was looked at. That code is said to be
+// pending no more does not count either: a scan that was not asked to look for such code says so, too.
 func sameDrift(tx *store.Tx, known store.OpenDrift, f taffrail.Finding) (bool, error) {
 	data, err := tx.Blob(taffrail.BlobRef{SHA256: known.Finding})
 	if errors.Is(err, audit.ErrMissing) {
@@ -132,7 +135,7 @@ func sameDrift(tx *store.Tx, known store.OpenDrift, f taffrail.Finding) (bool, e
 		return false, fmt.Errorf("drift %s: payload %s: %w", known.ID, known.Finding, err)
 	}
 	was := logged.Content
-	return was.Status == f.Status && was.Pending == f.Pending && slices.EqualFunc(drifted(was), drifted(f), func(a, b taffrail.Change) bool {
+	return was.Status == f.Status && (was.Pending || !f.Pending) && slices.EqualFunc(drifted(was), drifted(f), func(a, b taffrail.Change) bool {
 		return a.Path.Equal(b.Path) && a.Before.Equal(b.Before) && a.After.Equal(b.After)
 	}), nil
 }
@@ -151,7 +154,12 @@ func drifted(f taffrail.Finding) []taffrail.Change {
 func (s *scan) unseen(left map[taffrail.Address]store.OpenDrift) []UnseenDrift {
 	unseen := []UnseenDrift{}
 	for _, address := range slices.Sorted(maps.Keys(left)) {
-		if known := left[address]; s.selection.Selects(address) {
+		known := left[address]
+		wanted := s.request.Selection.Selects(address)
+		if known.Status == taffrail.Unmanaged {
+			wanted = s.inScope(known.Type)
+		}
+		if wanted {
 			unseen = append(unseen, UnseenDrift{ID: known.ID, Address: address, Since: known.Since, Entry: known.Entry})
 		}
 	}
@@ -163,7 +171,7 @@ func (s *scan) unseen(left map[taffrail.Address]store.OpenDrift) []UnseenDrift {
 func (s *scan) recordEnds(tx *store.Tx, open map[taffrail.Address]store.OpenDrift) ([]EndedDrift, error) {
 	ended := []EndedDrift{}
 	for _, address := range slices.Sorted(maps.Keys(open)) {
-		why := s.end(address)
+		why := s.end(open[address])
 		if why == "" {
 			continue
 		}
@@ -180,7 +188,16 @@ func (s *scan) recordEnds(tx *store.Tx, open map[taffrail.Address]store.OpenDrif
 func (s *scan) recordFinish(tx *store.Tx, r ScanReport, counts map[string]int) (int64, error) {
 	body := taffrail.ScanFinished{
 		Started: s.first, Stack: s.stack, Statuses: r.Statuses, Drifts: counts, Coverage: r.Coverage,
-		Millis: r.FinishedAt.Sub(r.StartedAt).Milliseconds(), Reasons: map[taffrail.Reason]int{},
+		Listed: s.listed, Millis: r.FinishedAt.Sub(r.StartedAt).Milliseconds(), Reasons: map[taffrail.Reason]int{},
+	}
+	for _, f := range s.findings {
+		if f.Pending {
+			body.Pending++
+		}
+	}
+	var err error
+	if body.Versions, err = s.versions.record(tx, s.stack.ID); err != nil {
+		return 0, err
 	}
 	if s.fatal != nil {
 		body.Error, body.ErrorKind = s.fatal.Error(), taffrail.KindOf(s.fatal)
@@ -216,14 +233,18 @@ func (s *scan) report() ScanReport {
 	r := ScanReport{
 		Schema: ScanSchema, Scan: s.id, Stack: s.stack, StartedAt: s.startedAt, FinishedAt: s.daemon.now(), Outcome: s.outcome(),
 		Coverage: s.coverage, Statuses: map[taffrail.Status]int{},
-		Drifts: []taffrail.Drift{}, Ended: []EndedDrift{}, Unseen: []UnseenDrift{}, Noise: []taffrail.Finding{},
+		Drifts: []taffrail.Drift{}, Ended: []EndedDrift{}, Unseen: []UnseenDrift{}, Noise: []taffrail.Finding{}, Pending: []taffrail.Finding{},
+		Listed: s.listed, Expired: s.rules.expired(),
 	}
 	for _, status := range []taffrail.Status{taffrail.InSync, taffrail.Modified, taffrail.Deleted, taffrail.Unmanaged, taffrail.NotChecked} {
 		r.Statuses[status] = s.statuses[status]
 	}
 	for _, f := range s.findings {
-		if f.Status == taffrail.InSync {
+		if f.Status == taffrail.InSync && len(f.Changes) > 0 {
 			r.Noise = append(r.Noise, f)
+		}
+		if f.Pending && !f.Status.IsDrift() {
+			r.Pending = append(r.Pending, f)
 		}
 	}
 	return r

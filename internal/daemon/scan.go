@@ -5,10 +5,10 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/taffrail-dev/taffrail"
-	"github.com/taffrail-dev/taffrail/internal/detect"
 	"github.com/taffrail-dev/taffrail/internal/plug"
 	"github.com/taffrail-dev/taffrail/internal/store"
 )
@@ -34,7 +34,10 @@ func (d *Daemon) scan(ctx context.Context, stack taffrail.Stack, r ScanRequest, 
 	if err != nil {
 		return ScanReport{}, err
 	}
-	s := &scan{daemon: d, id: "scan-" + randomHex(8), began: began, stack: info, selection: r.Selection, startedAt: d.now()}
+	s, err := d.newScan(ctx, r, info, began)
+	if err != nil {
+		return ScanReport{}, err
+	}
 	// If we stop after this, the log holds a scan that has no end, and says so.
 	if err := s.start(ctx); err != nil {
 		return ScanReport{}, boundary("log the scan", err)
@@ -60,6 +63,23 @@ func (d *Daemon) openStack(ctx context.Context, r ScanRequest) (taffrail.Stack, 
 	return plug.Open[taffrail.Stack](ctx, d.options.Plugins, r.System, d.env(sealer), plug.Settings{File: "the command line", YAML: r.Settings})
 }
 
+func (d *Daemon) newScan(ctx context.Context, r ScanRequest, info taffrail.StackInfo, began bool) (*scan, error) {
+	sealer, err := d.sealer(ctx)
+	if err != nil {
+		return nil, err
+	}
+	print, ok := sealer.(taffrail.Fingerprinter)
+	if !ok {
+		return nil, &taffrail.Error{Op: "scan", Kind: taffrail.KindInternal, Err: fmt.Errorf("the sealer %q gives no digests of versions", trustName)}
+	}
+	s := &scan{
+		daemon: d, id: "scan-" + randomHex(8), began: began, stack: info, request: r, startedAt: d.now(), listed: []taffrail.ResourceType{},
+		versions: versions{print: print}, seen: map[taffrail.Address]taffrail.EndReason{}, statuses: map[taffrail.Status]int{},
+	}
+	s.rules = rulesOf(r.Accept, info, s.startedAt)
+	return s, nil
+}
+
 func (d *Daemon) now() time.Time { return d.options.Now().UTC() }
 
 // A scan is one reading of one stack, from its first log entry to its last.
@@ -68,16 +88,21 @@ type scan struct {
 	id        string
 	began     bool // the log, too
 	stack     taffrail.StackInfo
-	selection taffrail.Selection
+	request   ScanRequest
+	rules     *rules
 	startedAt time.Time
 	first     int64 // entry
 
+	progress ScanProgress
 	findings []taffrail.Finding                      // all but those that are in sync and have nothing to show
 	seen     map[taffrail.Address]taffrail.EndReason // how a drift of a resource that was seen has ended; empty: it has not
 	statuses map[taffrail.Status]int
+	versions versions
+	listed   []taffrail.ResourceType // of which every live resource was looked for, sorted
 	coverage taffrail.Coverage
 	fatal    error // what ended the reading early and was no cancellation
 	cut      bool  // the reading was cancelled
+	raced    bool  // the recorded side moved
 }
 
 func (s *scan) start(ctx context.Context) error {
@@ -86,7 +111,14 @@ func (s *scan) start(ctx context.Context) error {
 		return err
 	}
 	return l.store.Update(ctx, func(tx *store.Tx) error {
-		body := taffrail.ScanStarted{Stack: s.stack, Selection: s.selection}
+		body := taffrail.ScanStarted{Stack: s.stack, Selection: s.request.Selection, Scope: s.request.Scope}
+		if len(s.rules.hold) > 0 {
+			rules, err := putPayload(tx, s.rules.hold)
+			if err != nil {
+				return err
+			}
+			body.Rules = &rules
+		}
 		stamp, err := tx.Append(s.entry(body, "", taffrail.OutcomeStarted))
 		s.first = stamp.Index
 		return err
@@ -99,20 +131,21 @@ func (s *scan) entry(body taffrail.EntryBody, resource taffrail.Address, outcome
 
 // read has every observation compared. It writes nothing.
 func (s *scan) read(ctx context.Context, stack taffrail.Stack, progress func(ScanProgress)) {
-	s.seen, s.statuses = map[taffrail.Address]taffrail.EndReason{}, map[taffrail.Status]int{}
-	var told ScanProgress
-	coverage, err := stack.Read(ctx, s.selection, func(o taffrail.Observation) error {
-		f := s.take(detect.Compare(o))
-		told.Stack, told.Done = s.stack, told.Done+1
-		if f.Status.IsDrift() {
-			told.Drifted++
+	if progress == nil {
+		progress = func(ScanProgress) {}
+	}
+	s.progress.Stack = s.stack
+	selection, announce := s.request.Selection, s.request.Selection.Announce
+	selection.Announce = func(total int) {
+		s.progress.Total = total
+		progress(s.progress)
+		if announce != nil {
+			announce(total)
 		}
-		if f.Gap != nil && f.Gap.Reason.IsGap() {
-			told.Gaps++
-		}
-		if progress != nil {
-			progress(told)
-		}
+	}
+	coverage, err := stack.Read(ctx, selection, func(o taffrail.Observation) error {
+		s.take(o)
+		progress(s.progress)
 		return nil
 	})
 	switch {
@@ -121,15 +154,26 @@ func (s *scan) read(ctx context.Context, stack taffrail.Stack, progress func(Sca
 	case err != nil:
 		s.fatal = err
 	}
+	unlisted := s.list(ctx, stack, func(o taffrail.Observation) error {
+		s.progress.Total++ // nobody could announce it
+		s.take(o)
+		progress(s.progress)
+		return nil
+	})
 	after, err := stack.Describe(context.WithoutCancel(ctx))
 	if err != nil && s.fatal == nil {
 		s.fatal = err
 	}
-	s.judge(coverage.Gaps, after)
+	s.judge(append(coverage.Gaps, unlisted...), after)
 }
 
-// take keeps of a finding what will be written or shown.
-func (s *scan) take(f taffrail.Finding) taffrail.Finding {
+// take keeps of an observation what will be written or shown.
+func (s *scan) take(o taffrail.Observation) {
+	// The copy lets go of the text that the address may be a part of, such as a whole state.
+	o.Resource.Address = taffrail.Address(strings.Clone(string(o.Resource.Address)))
+	f := s.rules.compare(o)
+	s.versions.add(o)
+	s.count(f)
 	switch address := f.Resource.Address; {
 	case f.Status == taffrail.InSync:
 		s.seen[address] = taffrail.EndInSync
@@ -138,41 +182,39 @@ func (s *scan) take(f taffrail.Finding) taffrail.Finding {
 	default:
 		s.seen[address] = ""
 	}
-	if f.Status != taffrail.InSync || len(f.Changes) > 0 {
+	if f.Status != taffrail.InSync || f.Pending || len(f.Changes) > 0 {
 		s.findings = append(s.findings, f)
-	} else {
-		s.statuses[taffrail.InSync]++
-		s.coverage.Total++
-		s.coverage.Checked++
+		return
 	}
-	return f
+	s.statuses[taffrail.InSync]++
+	s.coverage.Total++
+	s.coverage.Checked++
+}
+
+func (s *scan) count(f taffrail.Finding) {
+	s.progress.Done++
+	if f.Status.IsDrift() {
+		s.progress.Drifted++
+	}
+	if f.Gap != nil && f.Gap.Reason.IsGap() {
+		s.progress.Gaps++
+	}
 }
 
 // judge settles what the findings come to, now that it is known whether the recorded side held still. If it did not, that takes the
 // ground from under each difference that was found.
 func (s *scan) judge(gaps []taffrail.Gap, after taffrail.StackInfo) {
-	var raced *taffrail.Gap
 	for _, g := range gaps {
-		if g.Address != "" {
-			continue // it came with its resource
-		}
-		s.coverage.Gaps = append(s.coverage.Gaps, g)
-		if g.Reason == taffrail.ReasonRaced {
-			raced = &g
+		if g.Address == "" { // the others came with their resources
+			s.coverage.Gaps = append(s.coverage.Gaps, g)
 		}
 	}
-	if raced == nil && after.ID != "" && (after.Serial != s.stack.Serial || after.Lineage != s.stack.Lineage) {
-		raced = &taffrail.Gap{
-			Reason: taffrail.ReasonRaced, Hint: "scan again when no apply is running",
-			Detail: fmt.Sprintf("the state moved from serial %d to %d during the scan", s.stack.Serial, after.Serial),
-		}
-		s.coverage.Gaps = append(s.coverage.Gaps, *raced)
-	}
+	raced := s.race(after)
+	s.raced = raced != nil
 	for i := range s.findings {
 		f := &s.findings[i]
-		if raced != nil && f.Status.IsDrift() {
-			f.Status, f.Changes = taffrail.NotChecked, []taffrail.Change{}
-			f.Gap = &taffrail.Gap{Address: f.Resource.Address, Type: f.Resource.Type, Reason: raced.Reason, Detail: raced.Detail, Hint: raced.Hint}
+		if raced != nil {
+			undermine(f, *raced)
 		}
 		s.statuses[f.Status]++
 		s.coverage.Count(taffrail.Observation{Gap: f.Gap})
@@ -181,8 +223,40 @@ func (s *scan) judge(gaps []taffrail.Gap, after taffrail.StackInfo) {
 		s.stack = after
 	}
 	slices.SortFunc(s.findings, func(a, b taffrail.Finding) int { return cmp.Compare(a.Resource.Address, b.Resource.Address) })
-	slices.SortStableFunc(s.coverage.Gaps, func(a, b taffrail.Gap) int { return cmp.Compare(a.Address, b.Address) })
+	slices.SortStableFunc(s.coverage.Gaps, func(a, b taffrail.Gap) int {
+		return cmp.Or(cmp.Compare(a.Address, b.Address), cmp.Compare(a.Type, b.Type))
+	})
 }
+
+// race gives the gap of the whole that says that the recorded side moved, and adds it if the source has not seen that.
+func (s *scan) race(after taffrail.StackInfo) *taffrail.Gap {
+	for _, g := range s.coverage.Gaps {
+		if ofTheWhole(g) && g.Reason == taffrail.ReasonRaced {
+			return &g
+		}
+	}
+	if after.ID == "" || after.Serial == s.stack.Serial && after.Lineage == s.stack.Lineage {
+		return nil
+	}
+	g := taffrail.Gap{
+		Reason: taffrail.ReasonRaced, Hint: "scan again when no apply is running",
+		Detail: fmt.Sprintf("the state moved from serial %d to %d during the scan", s.stack.Serial, after.Serial),
+	}
+	s.coverage.Gaps = append(s.coverage.Gaps, g)
+	return &g
+}
+
+// undermine takes back what was concluded from a recorded side that moved.
+func undermine(f *taffrail.Finding, raced taffrail.Gap) {
+	f.Pending, f.Action, f.Wanted = false, "", nil
+	if f.Status.IsDrift() {
+		f.Status, f.Changes = taffrail.NotChecked, []taffrail.Change{}
+		f.Gap = &taffrail.Gap{Address: f.Resource.Address, Type: f.Resource.Type, Reason: raced.Reason, Detail: raced.Detail, Hint: raced.Hint}
+	}
+}
+
+// ofTheWhole says whether a gap is about the stack as a whole: neither one resource nor, of what no stack declares, one type.
+func ofTheWhole(g taffrail.Gap) bool { return g.Address == "" && g.Type == "" }
 
 func (s *scan) outcome() taffrail.Outcome {
 	switch {
@@ -194,19 +268,24 @@ func (s *scan) outcome() taffrail.Outcome {
 	return taffrail.OutcomeOK
 }
 
-// end says how a drift at this address came to its end, and nothing if it did not or nobody knows. That a resource was not seen means
-// that the stack records it no more only if all of the stack was seen.
-func (s *scan) end(address taffrail.Address) taffrail.EndReason {
-	whole := len(s.selection.Addresses) == 0 && !s.cut
-	for _, g := range s.coverage.Gaps {
-		if g.Address == "" && g.Reason == taffrail.ReasonRaced {
-			return ""
-		}
-		whole = whole && g.Address != ""
+// end says how a drift came to its end, and nothing if it did not or nobody knows. That a recorded resource was not seen means that the
+// stack records it no more only if all of the stack was seen; that an unmanaged one was not seen means that it is gone only if its type
+// was listed.
+func (s *scan) end(known store.OpenDrift) taffrail.EndReason {
+	if s.raced {
+		return ""
 	}
-	why, seen := s.seen[address]
-	if !seen && whole {
+	if why, seen := s.seen[known.Address]; seen {
+		return why
+	}
+	if known.Status == taffrail.Unmanaged {
+		if _, listed := slices.BinarySearch(s.listed, known.Type); listed {
+			return taffrail.EndGone
+		}
+		return ""
+	}
+	if len(s.request.Selection.Addresses) == 0 && !s.cut && !slices.ContainsFunc(s.coverage.Gaps, ofTheWhole) {
 		return taffrail.EndReleased
 	}
-	return why
+	return ""
 }

@@ -2,44 +2,88 @@ package daemon
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/taffrail-dev/taffrail"
 )
 
-// Watch implements [Queries]. The stack is opened once: its providers stay alive between the rounds.
+// Watch implements [Queries]. The stack is opened once: its providers stay alive between the rounds. Only after a round that failed it is
+// opened anew, since nobody knows what state the failure has left it in.
 func (d *Daemon) Watch(
 	ctx context.Context, r ScanRequest, pause time.Duration, progress func(ScanProgress), round func(ScanReport, error) error,
 ) error {
-	stack, err := d.openStack(ctx, r)
-	if err != nil {
+	w := watch{daemon: d, request: r}
+	if err := w.open(ctx); err != nil {
 		return err
 	}
-	defer stack.Close()
+	defer w.close()
 	for {
-		report, err := d.scan(ctx, stack, r, progress)
-		if err != nil && ctx.Err() != nil {
-			return nil
+		report, err := w.scan(ctx, progress)
+		if taffrail.KindOf(err) != taffrail.KindCorrupt && err != nil && ctx.Err() != nil {
+			return nil // it came to nothing because it was stopped
 		}
-		if err := errors.Join(round(report, err), hopeless(err)); err != nil {
+		if stop := round(report, err); stop != nil {
+			return stop
+		}
+		if hopeless(err) {
 			return err
 		}
-		timer := time.NewTimer(pause)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
+		if !wait(ctx, pause) {
 			return nil
 		}
 	}
 }
 
-// hopeless gives an error back that the next round would meet again, or that nothing must go on after.
-func hopeless(err error) error {
-	switch taffrail.KindOf(err) {
-	case taffrail.KindInvalid, taffrail.KindCorrupt:
-		return err
+// A watch keeps a stack open between its scans.
+type watch struct {
+	daemon  *Daemon
+	request ScanRequest
+	stack   taffrail.Stack // nil: it has to be opened
+}
+
+func (w *watch) open(ctx context.Context) (err error) {
+	w.stack, err = w.daemon.openStack(ctx, w.request)
+	return err
+}
+
+func (w *watch) close() {
+	if w.stack == nil {
+		return
 	}
-	return nil
+	if err := w.stack.Close(); err != nil {
+		w.daemon.options.Logger.Warn("close stack", "error", err)
+	}
+	w.stack = nil
+}
+
+// scan is one round.
+func (w *watch) scan(ctx context.Context, progress func(ScanProgress)) (ScanReport, error) {
+	if w.stack == nil {
+		if err := w.open(ctx); err != nil {
+			return ScanReport{}, err
+		}
+	}
+	report, err := w.daemon.scan(ctx, w.stack, w.request, progress)
+	if err != nil {
+		w.close()
+	}
+	return report, err
+}
+
+// wait says whether the pause passed before the end.
+func wait(ctx context.Context, pause time.Duration) bool {
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return ctx.Err() == nil
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// hopeless says whether the next round would meet the error again, or nothing must go on after it.
+func hopeless(err error) bool {
+	kind := taffrail.KindOf(err)
+	return err != nil && (kind == taffrail.KindInvalid || kind == taffrail.KindCorrupt)
 }
