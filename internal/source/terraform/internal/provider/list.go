@@ -171,28 +171,11 @@ func (p *Process) Find(ctx context.Context, resourceType string, identity, meta 
 	}
 	for _, i := range out.GetImportedResources() {
 		if i.GetTypeName() == resourceType {
-			state, _, f := p.Look(ctx, Request{
+			answer, f := p.Read(ctx, Request{
 				Type: resourceType, Prior: i.GetState(), Private: i.GetPrivate(), Identity: i.GetIdentity(), Meta: meta,
 			})
-			return state, f
+			return answer.State, f
 		}
 	}
 	return nil, &Failure{Reason: taffrail.ReasonError, Detail: "the provider takes up nothing of this type by its identity"}
-}
-
-// Look is [Process.Read] that also gives the identity: nil where the provider gives none.
-func (p *Process) Look(ctx context.Context, r Request) (state, identity *tfwire.DynamicValue, f *Failure) {
-	in := &tfwire.ReadResource_Request{
-		TypeName: r.Type, CurrentState: r.Prior, Private: r.Private, CurrentIdentity: r.Identity,
-		ProviderMeta: r.Meta, ClientCapabilities: capabilities(),
-	}
-	var out tfwire.ReadResource_Response
-	f = p.checked(ctx, "read the resource", methodRead, in, &out)
-	switch {
-	case f != nil:
-		return nil, nil, f
-	case out.GetDeferred() != nil:
-		return nil, nil, &Failure{Reason: taffrail.ReasonUnconfigured, Detail: "the provider deferred the read"}
-	}
-	return out.GetNewState(), out.GetNewIdentity().GetIdentityData(), nil
 }
