@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -30,6 +31,8 @@ type world struct {
 	fail         error                 // Read ends with it, after the observations
 	during       func(i int, w *world) // called before observation i
 	describe     func() (taffrail.StackInfo, error)
+	announces    bool
+	closed       int
 }
 
 func newWorld(names ...string) *world {
@@ -70,6 +73,9 @@ func (w *world) Describe(context.Context) (taffrail.StackInfo, error) {
 
 // Read implements [taffrail.Stack].
 func (w *world) Read(ctx context.Context, sel taffrail.Selection, emit func(taffrail.Observation) error) (c taffrail.Coverage, err error) {
+	if w.announces {
+		sel.Announce(len(w.observations))
+	}
 	for i, o := range w.observations {
 		if !sel.Selects(o.Resource.Address) {
 			continue
@@ -90,7 +96,40 @@ func (w *world) Read(ctx context.Context, sel taffrail.Selection, emit func(taff
 }
 
 // Close implements [taffrail.Stack].
-func (w *world) Close() error { return nil }
+func (w *world) Close() error {
+	w.closed++
+	return nil
+}
+
+// A listingWorld is a world that can be searched for what no stack declares.
+type listingWorld struct {
+	*world
+	found   []taffrail.Observation
+	listing taffrail.Listing
+	failed  error
+	asked   int
+}
+
+// List implements [taffrail.Lister].
+func (w *listingWorld) List(ctx context.Context, _ taffrail.Scope, emit func(taffrail.Observation) error) (taffrail.Listing, error) {
+	w.asked++
+	for _, o := range w.found {
+		if err := emit(o); err != nil {
+			return w.listing, err
+		}
+	}
+	return w.listing, errors.Join(w.failed, ctx.Err())
+}
+
+// stray is a live resource that no stack declares.
+func stray(resourceType taffrail.ResourceType, id string) taffrail.Observation {
+	return taffrail.Observation{
+		Resource: taffrail.Resource{
+			Stack: "fake/lineage/default", Address: taffrail.Address(fmt.Sprintf("%s (unmanaged %s)", resourceType, id)), Type: resourceType, ID: taffrail.ResourceID(id),
+		},
+		Recorded: taffrail.Null(), Live: taffrail.Object(fields{"id": taffrail.String(id)}),
+	}
+}
 
 // A memoryKeyring is an [audit.Keyring] without a file.
 type memoryKeyring struct {
@@ -155,6 +194,8 @@ type site struct {
 	guard   audit.Guard
 	keyring audit.Keyring
 	world   *world
+	stack   taffrail.Stack              // what is opened; nil: the world
+	opening func(context.Context) error // may keep the stack from being opened
 	clock   time.Time
 }
 
@@ -177,11 +218,23 @@ func (s *site) daemon() *Daemon {
 	plug.Add(&r, "file", func(context.Context, plug.Env, nothing) (audit.Guard, error) { return s.guard, nil })
 	plug.Add(&r, "file", func(context.Context, plug.Env, nothing) (audit.Keyring, error) { return s.keyring, nil })
 	plug.Add(&r, "file", func(context.Context, plug.Env, nothing) (taffrail.Sealer, error) { return testSealer{}, nil })
-	plug.Add(&r, "fake", func(context.Context, plug.Env, nothing) (taffrail.Stack, error) { return s.world, nil })
+	plug.Add(&r, "fake", s.openStack)
 	return New(Options{
 		Version: "test", DataDir: s.data, StateDir: "the guard's", ConfigDir: "the keys'", Plugins: &r, Logger: slog.New(slog.DiscardHandler),
 		Now: func() time.Time { s.clock = s.clock.Add(time.Second); return s.clock },
 	})
+}
+
+func (s *site) openStack(ctx context.Context, _ plug.Env, _ nothing) (taffrail.Stack, error) {
+	if s.opening != nil {
+		if err := s.opening(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if s.stack != nil {
+		return s.stack, nil
+	}
+	return s.world, nil
 }
 
 // start gives a started daemon that is stopped with the test.
@@ -201,11 +254,49 @@ func (s *site) start(t *testing.T) *Daemon {
 
 func scanOnce(t *testing.T, d *Daemon) ScanReport {
 	t.Helper()
-	r, err := d.Scan(t.Context(), ScanRequest{System: "fake"}, nil)
+	return scanAs(t, d, ScanRequest{})
+}
+
+func scanAs(t *testing.T, d *Daemon, r ScanRequest) ScanReport {
+	t.Helper()
+	r.System = "fake"
+	report, err := d.Scan(t.Context(), r, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return r
+	return report
+}
+
+// bodies gives the bodies of one type, from the whole log.
+func bodies[B taffrail.EntryBody](t *testing.T, d *Daemon) (all []B) {
+	t.Helper()
+	err := d.Entries(t.Context(), 0, -1, func(e LogEntry) error {
+		if b, ok := e.Entry.Body.(B); ok {
+			all = append(all, b)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// payload reads what an entry of the log points to.
+func payload[T any](t *testing.T, d *Daemon, ref taffrail.BlobRef) T {
+	t.Helper()
+	var got *taffrail.Salted[T]
+	err := d.Entries(t.Context(), 0, -1, func(e LogEntry) error {
+		if data, ok := e.Blobs[ref.SHA256]; ok {
+			got = new(taffrail.Salted[T])
+			return json.Unmarshal(data, got)
+		}
+		return nil
+	})
+	if err != nil || got == nil || len(got.Nonce) != 32 {
+		t.Fatalf("payload %v: %+v %v", ref, got, err)
+	}
+	return got.Content
 }
 
 // wellAt says that the log verifies and that rebuilding the index changes nothing: how every story ends.
