@@ -25,23 +25,24 @@ type line struct {
 	rows  []row
 }
 
-// rowsOf gives the rows of the changes of one resource. Elements that one set lost or gained share a row.
-func rowsOf(changes []taffrail.Change) []row {
+// rowsOf gives the rows of the changes of one resource, with the effect of an apply on each if that is wanted. Elements that one set lost
+// or gained share a row.
+func rowsOf(changes []taffrail.Change, effects bool) []row {
 	var rows []row
 	sets := map[string]int{} // place in rows, by class and path of the set
 	members := map[int][]taffrail.Change{}
 	for _, c := range changes {
 		set, ok := setOf(c)
 		if !ok {
-			rows = append(rows, rowOf(c))
+			rows = append(rows, rowOf(c, effects))
 			continue
 		}
-		key := string(c.Class) + " " + set.String()
+		key := string(c.Class) + " " + string(c.Effect) + " " + set.String()
 		at, known := sets[key]
 		if !known {
 			at = len(rows)
 			sets[key] = at
-			rows = append(rows, row{path: renderPath(set), note: noteOf(c), dim: c.Class != taffrail.ClassDrift})
+			rows = append(rows, row{path: renderPath(set), note: noteOf(c, effects), dim: c.Class != taffrail.ClassDrift})
 		}
 		members[at] = append(members[at], c)
 	}
@@ -60,8 +61,8 @@ func setOf(c taffrail.Change) (taffrail.Path, bool) {
 	return taffrail.NewPath(steps[:len(steps)-1]...), true
 }
 
-func rowOf(c taffrail.Change) row {
-	r := row{path: renderPath(c.Path), pair: [2]taffrail.Value{c.Before, c.After}, note: noteOf(c), dim: c.Class != taffrail.ClassDrift}
+func rowOf(c taffrail.Change, effects bool) row {
+	r := row{path: renderPath(c.Path), pair: [2]taffrail.Value{c.Before, c.After}, note: noteOf(c, effects), dim: c.Class != taffrail.ClassDrift}
 	if rows := documentRows(c.Before, c.After); rows != nil {
 		r.lines = []line{{sign: "~", text: "JSON", rows: rows}}
 		return r
@@ -70,8 +71,8 @@ func rowOf(c taffrail.Change) row {
 	if steps := c.Path.Steps(); len(steps) > 0 && steps[len(steps)-1].Kind() == taffrail.KeyStep {
 		r.before, r.after = orAbsent(c.Before, r.before), orAbsent(c.After, r.after)
 	}
-	if r.note == "" && c.Before.Shape() == taffrail.ShapeSecret && c.After.Shape() == taffrail.ShapeSecret {
-		r.note = "secret changed"
+	if c.Class == taffrail.ClassDrift && c.Before.Shape() == taffrail.ShapeSecret && c.After.Shape() == taffrail.ShapeSecret {
+		r.note = list("; ", "secret changed", r.note)
 	}
 	return r
 }
@@ -84,8 +85,11 @@ func orAbsent(v taffrail.Value, text string) string {
 	return text
 }
 
-func noteOf(c taffrail.Change) string {
-	if c.Class == taffrail.ClassDrift {
+func noteOf(c taffrail.Change, effects bool) string {
+	switch {
+	case c.Class == taffrail.ClassDrift && effects && c.Effect != "":
+		return effectNote(c.Effect, 1)
+	case c.Class == taffrail.ClassDrift:
 		return ""
 	}
 	return list(": ", string(c.Class), safe(c.Why))
@@ -108,7 +112,7 @@ func elementLines(changes []taffrail.Change) []line {
 			lines = append(lines, line{sign: "-", value: b})
 			continue
 		}
-		lines = append(lines, line{sign: "~", value: shared(b, gained[i]), rows: rowsOf(differences(taffrail.Path{}, b, gained[i]))})
+		lines = append(lines, line{sign: "~", value: shared(b, gained[i]), rows: rowsOf(differences(taffrail.Path{}, b, gained[i]), false)})
 		gained = slices.Delete(gained, i, i+1)
 	}
 	for _, a := range gained {

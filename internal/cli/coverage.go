@@ -94,13 +94,20 @@ func groupGaps(gaps []taffrail.Gap) []gapGroup {
 			at[k] = i
 			groups = append(groups, gapGroup{gap: g})
 		}
-		address := safe(string(g.Address))
-		if address == "" {
-			address = "(the whole stack)"
-		}
-		groups[i].addresses = append(groups[i].addresses, address)
+		groups[i].addresses = append(groups[i].addresses, subjectOf(g))
 	}
 	return groups
+}
+
+// subjectOf says what a gap is about: a resource, whatever is live of a type, or all.
+func subjectOf(g taffrail.Gap) string {
+	switch {
+	case g.Address != "":
+		return safe(string(g.Address))
+	case g.Type != "":
+		return "unmanaged " + safe(string(g.Type))
+	}
+	return "(the whole stack)"
 }
 
 // reasonsOf lists the reasons that occur: those that are known in the order in which people are shown them, then others.
@@ -128,36 +135,62 @@ func coverageLine(c taffrail.Coverage) string {
 		c.Checked, c.Total, c.Incomplete, c.Unsupported, c.Ignored)
 }
 
-// result prints the verdict of a scan on one line.
+// result prints the verdict of a scan on one line, and what the exit status makes of it where that is not the same.
 func (p *page) result(r daemon.ScanReport, v view) {
-	switch scanStatus(r, v) {
-	case taffrail.ExitDrift:
+	status := scanStatus(r, v)
+	switch {
+	case len(r.Drifts) > 0:
 		p.line(p.alarm("Drift: "), driftCounts(r), gapCounts(r, "; incomplete: "))
-	case taffrail.ExitOK:
-		p.line(p.paint("1;32", "In sync."), inSyncNote(r))
-	default:
+	case status == taffrail.ExitError:
 		p.line(p.paint("1;33", "Incomplete: "), incompleteNote(r, v))
+	default:
+		p.line(p.paint("1;32", "In sync."), inSyncNote(r))
 	}
+	if n := waiting(r); n > 0 {
+		p.line(p.yellow("Pending: "), fmt.Sprintf("the code of %s is not applied yet", count(int64(n), "resource", "resources")))
+	}
+	if usual := scanStatus(r, view{counts: defaultConditions(), targets: v.targets}); status != usual && len(r.Drifts)+waiting(r) > 0 {
+		p.line(p.dim(fmt.Sprintf("Exit status %d: what counts is %s.", status, v.counts.String())))
+	}
+}
+
+// waiting counts the resources whose code is not applied yet.
+func waiting(r daemon.ScanReport) int {
+	n := len(r.Pending)
+	for _, d := range r.Drifts {
+		if d.Finding.Pending {
+			n++
+		}
+	}
+	return n
 }
 
 func driftCounts(r daemon.ScanReport) string {
 	var parts []string
-	fresh := 0
+	fresh, changed := 0, 0
 	for _, group := range statuses {
 		n := 0
 		for _, d := range r.Drifts {
-			if d.Finding.Status == group.status {
-				n++
-				if d.New {
-					fresh++
-				}
+			if d.Finding.Status != group.status {
+				continue
+			}
+			n++
+			switch {
+			case d.New:
+				fresh++
+			case d.Changed:
+				changed++
 			}
 		}
 		if n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", n, group.status))
 		}
 	}
-	text := fmt.Sprintf("%s (%d new)", strings.Join(parts, ", "), fresh)
+	text := fmt.Sprintf("%s (%d new", strings.Join(parts, ", "), fresh)
+	if changed > 0 {
+		text += fmt.Sprintf(", %d changed", changed)
+	}
+	text += ")"
 	if n := len(r.Ended); n > 0 {
 		text += fmt.Sprintf(", %d ended", n)
 	}
@@ -166,9 +199,13 @@ func driftCounts(r daemon.ScanReport) string {
 
 // gapCounts says how much a scan missed, after a word that leads to it, and nothing if it missed nothing.
 func gapCounts(r daemon.ScanReport, lead string) string {
-	whole := 0
+	whole, kinds := 0, 0
 	for _, g := range r.Coverage.Gaps {
-		if g.Address == "" && g.Reason.IsGap() {
+		switch {
+		case g.Address != "" || !g.Reason.IsGap():
+		case g.Type != "":
+			kinds++
+		default:
 			whole++
 		}
 	}
@@ -178,6 +215,9 @@ func gapCounts(r daemon.ScanReport, lead string) string {
 	}
 	if whole > 0 {
 		parts = append(parts, fmt.Sprintf("%s of the whole stack", count(int64(whole), "gap", "gaps")))
+	}
+	if kinds > 0 {
+		parts = append(parts, fmt.Sprintf("%s could not be listed", count(int64(kinds), "type", "types")))
 	}
 	if len(parts) == 0 {
 		return ""
@@ -216,22 +256,4 @@ func logLine(l daemon.LogPosition) string {
 		return fmt.Sprintf("Log: %s %s, not signed yet, origin %s", span, safe(string(l.Level)), safe(l.Origin))
 	}
 	return fmt.Sprintf("Log: %s signed, checkpoint %d, origin %s", span, l.Size, safe(l.Origin))
-}
-
-// scanStatus is the exit status of a scan. Gaps can be allowed; being stopped, or having looked for what is not there,
-// cannot.
-func scanStatus(r daemon.ScanReport, v view) int {
-	switch {
-	case len(r.Drifts) > 0:
-		return taffrail.ExitDrift
-	case interrupted(r) || r.Coverage.Total < v.targets:
-		return taffrail.ExitError
-	case r.Coverage.Complete() && r.Outcome == taffrail.OutcomeOK, !r.Coverage.Complete() && v.allowGaps:
-		return taffrail.ExitOK
-	}
-	return taffrail.ExitError
-}
-
-func interrupted(r daemon.ScanReport) bool {
-	return slices.ContainsFunc(r.Coverage.Gaps, func(g taffrail.Gap) bool { return g.Reason == taffrail.ReasonCancelled })
 }

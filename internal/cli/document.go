@@ -23,7 +23,7 @@ func documentRows(before, after taffrail.Value) []row {
 	if len(changes) == 1 && len(changes[0].Path.Steps()) == 0 {
 		return nil // nothing that they share
 	}
-	return rowsOf(changes)
+	return rowsOf(changes, false)
 }
 
 // document is the object or list that a text holds as JSON.

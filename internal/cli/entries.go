@@ -150,8 +150,9 @@ func (p *page) finding(f taffrail.Finding) {
 	}
 	p.line()
 	p.line("Observed ", stamp(f.ObservedAt), ", recorded → live:")
-	p.heading(sign, f, "")
-	p.rows(rowsOf(f.Changes), 4)
+	p.heading(sign, f, statusWord(f.Status))
+	p.rows(rowsOf(f.Changes, true), 4)
+	p.wanted(f)
 }
 
 // refOf is the payload that a body names, if it names one.

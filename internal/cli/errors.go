@@ -58,23 +58,6 @@ func stopped(ctx context.Context, err error) error {
 	return &taffrail.Error{Op: "run", Kind: taffrail.KindUnavailable, Err: fmt.Errorf("stopped: %w", err), Hint: "run it again"}
 }
 
-// wantsJSON says whether arguments that could not be parsed ask for JSON.
-func wantsJSON(args []string) bool {
-	for i, a := range args {
-		switch a {
-		case "-ojson", "-o=json", "--output=json":
-			return true
-		case "-o", "--output":
-			if i+1 < len(args) && args[i+1] == "json" {
-				return true
-			}
-		case "--":
-			return false
-		}
-	}
-	return false
-}
-
 // nearest is the candidate that differs from a word in two letters at most, and least; empty if there is none.
 func nearest(word string, candidates []string) string {
 	best, least := "", 3

@@ -60,7 +60,11 @@ func withGaps(r daemon.ScanReport, gaps ...taffrail.Gap) daemon.ScanReport {
 }
 
 func gapOf(address string, reason taffrail.Reason, detail, hint string) taffrail.Gap {
-	return taffrail.Gap{Address: taffrail.Address(address), Type: "cloud_thing", Reason: reason, Detail: detail, Hint: hint}
+	g := taffrail.Gap{Address: taffrail.Address(address), Type: "cloud_thing", Reason: reason, Detail: detail, Hint: hint}
+	if address == "" {
+		g.Type = ""
+	}
+	return g
 }
 
 // modified is a drift that is new.

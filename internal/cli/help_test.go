@@ -43,7 +43,7 @@ func TestHelp(t *testing.T) {
 
 func TestCompletion(t *testing.T) {
 	got := run(t, &fake{}, "__complete", "scan", "-o", "")
-	if !strings.HasPrefix(got.stdout, "table\njson\n") {
+	if !strings.HasPrefix(got.stdout, "table\njson\nndjson\nsarif\njunit\nmarkdown\n") {
 		t.Errorf("got %q", got.stdout)
 	}
 }

@@ -37,7 +37,7 @@ func (a *app) rebuildIndex(ctx context.Context, form output) error {
 			return err
 		}
 		if form == outputJSON {
-			return writeJSON(a.Stdout, report)
+			return writeJSON(a.out, report)
 		}
 		p := a.page()
 		p.index(report)

@@ -45,7 +45,7 @@ func (a *app) initLog(ctx context.Context, origin string, form output) error {
 		}
 		a.announce(info.Origin, info.Key)
 		if form == outputJSON {
-			return writeJSON(a.Stdout, info)
+			return writeJSON(a.out, info)
 		}
 		p := a.page()
 		p.facts(

@@ -119,7 +119,7 @@ func (a *app) printRaw(e daemon.LogEntry) error {
 
 func (a *app) printEntries(entries []daemon.LogEntry, r span, form output) error {
 	if form == outputJSON {
-		return writeJSON(a.Stdout, entriesForm(entries))
+		return writeJSON(a.out, entriesForm(entries))
 	}
 	p := a.page()
 	if r.single() && len(entries) == 1 {

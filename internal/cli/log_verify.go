@@ -41,7 +41,7 @@ func (a *app) verifyLog(ctx context.Context, form output) error {
 			a.status = taffrail.ExitCorrupt
 		}
 		if form == outputJSON {
-			return writeJSON(a.Stdout, v.form(report))
+			return writeJSON(a.out, v.form(report))
 		}
 		p := a.page()
 		p.verification(report, v)

@@ -51,6 +51,7 @@ type app struct {
 	open   func(daemon.Options) service
 	global globals
 	screen *screen
+	out    io.Writer // standard output
 	status int
 }
 
@@ -63,7 +64,8 @@ type globals struct {
 }
 
 func newApp(p Program, open func(daemon.Options) service) *app {
-	return &app{Program: p, open: open, screen: &screen{out: p.Stderr}}
+	s := &screen{out: p.Stderr}
+	return &app{Program: p, open: open, screen: s, out: &beside{s, p.Stdout}}
 }
 
 // run never hands an error to fang: that would ask the terminal for its colours before it printed it.
@@ -74,7 +76,7 @@ func (a *app) run(ctx context.Context) int {
 	root.SetErr(a.screen)
 	err := fang.Execute(ctx, root,
 		fang.WithVersion(a.Version),
-		fang.WithErrorHandler(func(_ io.Writer, _ fang.Styles, err error) { a.fail(err, wantsJSON(a.Args)) }))
+		fang.WithErrorHandler(func(_ io.Writer, _ fang.Styles, err error) { a.fail(err) }))
 	if err != nil && a.status == taffrail.ExitOK {
 		a.status = taffrail.ExitError
 	}
@@ -82,12 +84,17 @@ func (a *app) run(ctx context.Context) int {
 }
 
 // fail tells an error, and makes its kind the exit status.
-func (a *app) fail(err error, asJSON bool) {
+func (a *app) fail(err error) {
 	a.status = taffrail.KindOf(err).ExitStatus()
-	if asJSON {
-		if err := writeJSON(a.Stdout, formOf(err)); err != nil {
-			printError(a.screen, a.styleOf(a.Stderr), err)
-		}
+	var unsaid error
+	switch askedForm(a.Args) {
+	case outputJSON:
+		unsaid = writeJSON(a.out, formOf(err))
+	case outputNDJSON:
+		unsaid = writeLine(a.out, event{Type: eventError, Schema: eventSchema, Error: new(formOf(err).Error), ExitStatus: &a.status})
+	}
+	if unsaid != nil {
+		printError(a.screen, a.styleOf(a.Stderr), unsaid)
 	}
 	printError(a.screen, a.styleOf(a.Stderr), err)
 }
@@ -150,7 +157,7 @@ func (a *app) page() *page {
 
 // print writes a page to standard output.
 func (a *app) print(p *page) error {
-	_, err := io.WriteString(a.Stdout, p.b.String())
+	_, err := io.WriteString(a.out, p.b.String())
 	return err
 }
 

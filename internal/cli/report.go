@@ -20,23 +20,19 @@ var statuses = []struct {
 	{taffrail.Unmanaged, "+"},
 }
 
-// A view says how much of a report is wanted.
+// A view says how much of a report is wanted, and what of it counts.
 type view struct {
 	all       bool // what is no drift as well
-	allowGaps bool
+	sinceLast bool // no drift that is as it was when last seen
+	counts    conditions
 	targets   int // how many addresses were asked for; 0 is all
 }
 
 // report prints what a scan saw.
 func (p *page) report(r daemon.ScanReport, v view) {
 	p.stack(r.Stack)
-	for _, group := range statuses {
-		for _, d := range r.Drifts {
-			if d.Finding.Status == group.status {
-				p.drift(d, group.sign, v)
-			}
-		}
-	}
+	p.drifts(r.Drifts, v)
+	p.pending(r.Pending)
 	if v.all {
 		for _, f := range r.Noise {
 			p.noise(f)
@@ -45,11 +41,16 @@ func (p *page) report(r daemon.ScanReport, v view) {
 	p.ended(r.Ended)
 	p.unseen(r.Unseen)
 	p.gaps(r.Coverage.Gaps, v)
+	p.expired(r.Expired)
 	p.line()
+	if n := older(r, v); n > 0 {
+		p.paragraph(fmt.Sprintf("Not shown: %s that %s open since before and unchanged (without --since-last they are shown).", count(int64(n), "drift", "drifts"), isAre(n)), 0, p.dim)
+	}
 	if n := hidden(r); n > 0 && !v.all {
 		p.paragraph(fmt.Sprintf("Not shown: %s that %s no drift (--all shows them).",
 			count(int64(n), "difference", "differences"), isAre(n)), 0, p.dim)
 	}
+	p.listed(r)
 	p.line(coverageLine(r.Coverage))
 	p.result(r, v)
 	p.line(p.dim(logLine(r.Log)))
@@ -60,29 +61,86 @@ func (p *page) stack(s taffrail.StackInfo) {
 	if s.Workspace != "" && s.Workspace != "default" {
 		workspace = "workspace " + safe(s.Workspace)
 	}
-	about := list(", ", workspace, fmt.Sprintf("serial %d", s.Serial), safe(s.Tool))
+	about := list(", ", workspace, fmt.Sprintf("serial %d", s.Serial), safe(s.Tool), commitText(s.Commit))
+	if name := "Stack " + safe(s.Name); cells(name)+len(gap)+cells(about) > p.width {
+		p.line("Stack ", p.bold(safe(s.Name)))
+		p.paragraph(about, 4, p.dim)
+		return
+	}
 	p.line("Stack ", p.bold(safe(s.Name)), gap, p.dim(about))
 }
 
-func (p *page) drift(d taffrail.Drift, sign string, v view) {
-	since := "new"
-	if !d.New {
-		since = "since " + stamp(d.Since)
+// commitText names the version of the code: "commit 1a2b3c4d (main, with changes)".
+func commitText(c *taffrail.Commit) string {
+	if c == nil {
+		return ""
 	}
-	p.heading(sign, d.Finding, since)
-	p.rows(rowsOf(shown(d.Finding.Changes, v.all)), 4)
+	changes := ""
+	if c.Dirty {
+		changes = "with changes"
+	}
+	text := "commit " + safe(c.Hash[:min(8, len(c.Hash))])
+	if about := list(", ", safe(c.Ref), changes); about != "" {
+		text += " (" + about + ")"
+	}
+	return text
+}
+
+// drifts prints those that are wanted, by their status.
+func (p *page) drifts(drifts []taffrail.Drift, v view) {
+	for _, group := range statuses {
+		for _, d := range drifts {
+			if d.Finding.Status == group.status && v.wants(d) {
+				p.drift(d, group.sign, v)
+			}
+		}
+	}
+}
+
+func (v view) wants(d taffrail.Drift) bool { return !v.sinceLast || d.New || d.Changed }
+
+// older counts the drifts that are not shown because they are as they were.
+func older(r daemon.ScanReport, v view) int {
+	n := 0
+	for _, d := range r.Drifts {
+		if !v.wants(d) {
+			n++
+		}
+	}
+	return n
+}
+
+func (p *page) drift(d taffrail.Drift, sign string, v view) {
+	p.heading(sign, d.Finding, statusWord(d.Finding.Status), sinceText(d))
+	changes := shown(d.Finding.Changes, v.all)
+	effect, same := commonEffect(changes)
+	p.rows(rowsOf(changes, !same), 4)
+	if same {
+		p.line("    ", p.dim(effectNote(effect, len(changes))))
+	}
+	p.wanted(d.Finding)
+}
+
+func sinceText(d taffrail.Drift) string {
+	switch {
+	case d.New:
+		return "new"
+	case d.Changed:
+		return "changed, since " + stamp(d.Since)
+	}
+	return "since " + stamp(d.Since)
 }
 
 // noise prints a resource in sync that has differences nevertheless.
 func (p *page) noise(f taffrail.Finding) {
-	p.heading("=", f, "")
-	p.rows(rowsOf(f.Changes), 4)
+	p.heading("=", f, statusWord(f.Status))
+	p.rows(rowsOf(f.Changes, true), 4)
 }
 
 // heading names a resource: what and how on the first line, where on the same if there is room.
-func (p *page) heading(sign string, f taffrail.Finding, since string) {
+func (p *page) heading(sign string, f taffrail.Finding, words ...string) {
 	name := sign + " " + safe(string(f.Resource.Address))
-	status := list(", ", statusWord(f.Status), since)
+	status := list(", ", words...)
 	about := whereabouts(f)
 	p.line()
 	painted := p.bold(p.mark(sign, name)) + gap + p.mark(sign, status)
@@ -94,7 +152,7 @@ func (p *page) heading(sign string, f taffrail.Finding, since string) {
 	p.paragraph(strings.Join(about, ", "), 4, p.dim)
 }
 
-// whereabouts are identity and place of a resource, and whether its code waits to be applied.
+// whereabouts are identity and place of a resource.
 func whereabouts(f taffrail.Finding) []string {
 	var about []string
 	if f.Resource.ID != "" {
@@ -102,9 +160,6 @@ func whereabouts(f taffrail.Finding) []string {
 	}
 	if f.Resource.File != "" {
 		about = append(about, fmt.Sprintf("%s:%d", safe(f.Resource.File), f.Resource.Line))
-	}
-	if f.Pending {
-		about = append(about, "code not applied yet")
 	}
 	return about
 }
@@ -148,12 +203,15 @@ func (p *page) ended(ended []daemon.EndedDrift) {
 	}
 	p.line()
 	for _, e := range ended {
-		why, ok := endings[e.Why]
-		if !ok {
-			why = safe(string(e.Why))
-		}
-		p.line(p.green("✓ "+safe(string(e.Address))), gap, "drift ended: "+why)
+		p.line(p.green("✓ "+safe(string(e.Address))), gap, "drift ended: "+endingText(e.Why))
 	}
+}
+
+func endingText(why taffrail.EndReason) string {
+	if text, ok := endings[why]; ok {
+		return text
+	}
+	return safe(string(why))
 }
 
 // unseen keeps a drift that is known from being forgotten when its resource cannot be looked at any more.

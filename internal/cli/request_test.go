@@ -41,7 +41,7 @@ func FuzzSettings(f *testing.F) {
 		f.Add(s, s)
 	}
 	f.Fuzz(func(t *testing.T, target, workspace string) {
-		b, err := scanFlags{workspace: workspace, timeout: time.Second}.settings(target)
+		b, err := sourceFlags{workspace: workspace, timeout: time.Second}.settings(target, nil)
 		if err != nil {
 			return // refused, and not changed
 		}

@@ -15,7 +15,7 @@ func (a *app) root() *cobra.Command {
 		Short: "Find infrastructure drift, and keep a record of it that can be proved",
 		Long: "Taffrail compares live infrastructure with the code that defines it, and writes what it sees into a log that nobody can change unnoticed.\n\n" +
 			exitStatusHelp("0 in sync, or done", "1 error, or something could not be checked", "2 drift", "3 a verification failed"),
-		Example: "# what has drifted here?\ntaffrail scan\n\n# what was seen, and when?\ntaffrail log show\n\n# was the log tampered with?\ntaffrail log verify",
+		Example: "# what can be read here?\ntaffrail doctor\n\n# what has drifted?\ntaffrail scan\n\n# what was seen, and when?\ntaffrail log show\n\n# was the log tampered with?\ntaffrail log verify",
 	})
 	flags := root.PersistentFlags()
 	for _, f := range []struct {
@@ -32,10 +32,10 @@ func (a *app) root() *cobra.Command {
 	flags.BoolVar(&a.global.verbose, "verbose", false, "say everything, on standard error")
 	flags.BoolVarP(&a.global.quiet, "quiet", "q", false, "no progress, no warnings")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		a.fail(flagError(cmd, err), wantsJSON(a.Args))
+		a.fail(flagError(cmd, err))
 		return nil
 	})
-	root.AddCommand(a.scanCommand(), a.logCommand(), a.indexCommand(), a.versionCommand())
+	root.AddCommand(a.scanCommand(), a.doctorCommand(), a.stacksCommand(), a.logCommand(), a.indexCommand(), a.versionCommand())
 	return root
 }
 
@@ -50,7 +50,7 @@ func (a *app) group(c *cobra.Command) *cobra.Command {
 		if near := nearest(args[0], commandNames(cmd)); near != "" {
 			hint = "did you mean " + cmd.CommandPath() + " " + near + "?"
 		}
-		a.fail(usage(hint, "%s has no command %q", cmd.CommandPath(), args[0]), wantsJSON(a.Args))
+		a.fail(usage(hint, "%s has no command %q", cmd.CommandPath(), args[0]))
 		return nil
 	}
 	return c
@@ -66,7 +66,7 @@ func commandNames(cmd *cobra.Command) []string {
 	return names
 }
 
-// do makes what a command does out of a function, which gets at most so many arguments.
+// do makes what a command does out of a function, which gets at most so many arguments; a negative number is any.
 func (a *app) do(most int, f func(ctx context.Context, args []string) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
 		a.prepare()
@@ -75,14 +75,14 @@ func (a *app) do(most int, f func(ctx context.Context, args []string) error) fun
 			err = f(cmd.Context(), args)
 		}
 		if err != nil {
-			a.fail(err, wantsJSON(a.Args))
+			a.fail(err)
 		}
 		return nil
 	}
 }
 
 func atMost(cmd *cobra.Command, args []string, most int) error {
-	if len(args) <= most {
+	if most < 0 || len(args) <= most {
 		return nil
 	}
 	return usage("usage: "+cmd.UseLine(), "%s takes %s, not %d: %s", cmd.CommandPath(), count(int64(most), "argument", "arguments"),
@@ -103,35 +103,4 @@ func flagNames(cmd *cobra.Command) []string {
 	var names []string
 	cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
 	return names
-}
-
-// output is the form in which a command answers.
-type output string
-
-const (
-	outputTable output = "table"
-	outputJSON  output = "json"
-)
-
-// outputFlag adds -o.
-func outputFlag(cmd *cobra.Command, to *output) {
-	*to = outputTable
-	cmd.Flags().VarP(to, "output", "o", "form of the answer: table or json")
-	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{string(outputTable), string(outputJSON)}, cobra.ShellCompDirectiveNoFileComp))
-}
-
-// String implements [pflag.Value].
-func (o *output) String() string { return string(*o) }
-
-// Type implements [pflag.Value].
-func (o *output) Type() string { return "form" }
-
-// Set implements [pflag.Value].
-func (o *output) Set(s string) error {
-	switch form := output(s); form {
-	case outputTable, outputJSON:
-		*o = form
-		return nil
-	}
-	return fmt.Errorf("%q is neither table nor json", s)
 }

@@ -12,7 +12,7 @@ import (
 // How often progress is told, and when it begins to be.
 const (
 	redrawEvery = 100 * time.Millisecond // on a terminal
-	tellEvery   = 5 * time.Second        // elsewhere
+	tellEvery   = 10 * time.Second       // elsewhere
 )
 
 // A screen is standard error: lines that stay, and on a terminal one line of progress that is written anew and leaves no trace.
@@ -73,13 +73,32 @@ func (s *screen) follow(status func() string) (stop func()) {
 	})
 }
 
+// tell shows a status; an empty one is none.
 func (s *screen) tell(status string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if status == "" {
+		s.wipe()
+		return
+	}
 	if !s.terminal {
 		fmt.Fprintln(s.out, status)
 		return
 	}
 	fmt.Fprint(s.out, "\r\x1b[2K", ansi.Truncate(status, max(10, s.width-1), ellipsis))
 	s.dirty = true
+}
+
+// beside is another stream that may end at the same terminal: what is written to it does not run into the line of progress.
+type beside struct {
+	screen *screen
+	out    io.Writer
+}
+
+// Write implements [io.Writer].
+func (b *beside) Write(text []byte) (int, error) {
+	b.screen.mu.Lock()
+	defer b.screen.mu.Unlock()
+	b.screen.wipe()
+	return b.out.Write(text)
 }

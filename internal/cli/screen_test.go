@@ -63,12 +63,12 @@ func TestScanTellsProgress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fake{scan: func(_ context.Context, _ daemon.ScanRequest, progress func(daemon.ScanProgress)) (daemon.ScanReport, error) {
 			time.Sleep(tellEvery + time.Second)
-			progress(daemon.ScanProgress{Stack: taffrail.StackInfo{Name: "infra/\x1bprod"}, Done: 3, Drifted: 1, Gaps: 2})
+			progress(daemon.ScanProgress{Stack: taffrail.StackInfo{Name: "infra/\x1bprod"}, Total: 9, Done: 3, Drifted: 1, Gaps: 2})
 			time.Sleep(tellEvery)
 			return reportOf(), nil
 		}}
 		got := run(t, f, "scan", "infra/prod")
-		want := "Opening infra/prod ... 5s\nReading infra/\\u001bprod: 3 resources, 1 drifted, 2 not read ... 10s\n"
+		want := "Opening infra/prod ... 10s\nReading infra/\\u001bprod: 3 of 9 resources, 1 drifted, 2 not read, 0.3/s, 18s left ... 20s\n"
 		if got.stderr != want {
 			t.Errorf("got %q, want %q", got.stderr, want)
 		}

@@ -34,7 +34,7 @@ func (a *app) versionCommand() *cobra.Command {
 func (a *app) printVersion(form output) error {
 	v := a.version()
 	if form == outputJSON {
-		return writeJSON(a.Stdout, v)
+		return writeJSON(a.out, v)
 	}
 	revision := v.Revision
 	switch {
