@@ -46,7 +46,7 @@ func TestLifeOfADrift(t *testing.T) {
 
 	id := first.Drifts[0].ID
 	for name, r := range map[string]ScanReport{"first": first, "same": same, "changed": changed} {
-		if len(r.Drifts) != 1 || r.Drifts[0].ID != id || r.Drifts[0].Since != first.Drifts[0].Since || r.Drifts[0].New != (name == "first") {
+		if len(r.Drifts) != 1 || r.Drifts[0].ID != id || r.Drifts[0].Since != first.Drifts[0].Since || r.Drifts[0].New != (name == "first") || r.Drifts[0].Changed != (name == "changed") {
 			t.Errorf("%s: %+v", name, r.Drifts)
 		}
 	}
@@ -257,11 +257,24 @@ func TestProgress(t *testing.T) {
 	w := newWorld("a", "b", "c")
 	*w.find("b") = observe("b", "moved")
 	w.gap("c", taffrail.ReasonDenied)
+	w.announces = true
+	lw := &listingWorld{world: w, found: []taffrail.Observation{stray("role", "one")}, listing: taffrail.Listing{Listed: []taffrail.ResourceType{"role"}}}
+	s := newSite(t, w)
+	s.stack = lw
+	announced := 0
+	request := ScanRequest{System: "fake", Scope: taffrail.Scope{Types: []taffrail.ResourceType{"role"}}}
+	request.Selection.Announce = func(total int) { announced = total }
 	var told []ScanProgress
-	if _, err := newSite(t, w).start(t).Scan(t.Context(), ScanRequest{System: "fake"}, func(p ScanProgress) { told = append(told, p) }); err != nil {
+	if _, err := s.start(t).Scan(t.Context(), request, func(p ScanProgress) { told = append(told, p) }); err != nil {
 		t.Fatal(err)
 	}
-	want := []ScanProgress{{Stack: w.info, Done: 1}, {Stack: w.info, Done: 2, Drifted: 1}, {Stack: w.info, Done: 3, Drifted: 1, Gaps: 1}}
+	want := []ScanProgress{
+		{Stack: w.info, Total: 3}, {Stack: w.info, Total: 3, Done: 1}, {Stack: w.info, Total: 3, Done: 2, Drifted: 1},
+		{Stack: w.info, Total: 3, Done: 3, Drifted: 1, Gaps: 1}, {Stack: w.info, Total: 4, Done: 4, Drifted: 2, Gaps: 1},
+	}
+	if announced != 3 {
+		t.Errorf("announced %d", announced)
+	}
 	if diff := cmp.Diff(want, told); diff != "" {
 		t.Error(diff)
 	}
