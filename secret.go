@@ -44,4 +44,4 @@ func SealInput(v Value) []byte {
 
 // FingerprintInput is what the digest of a version is made over: a first byte that no [SealInput] begins with, so that the digest of a version
 // is never that of a secret, and the canonical encoding.
-func FingerprintInput(v Value) []byte { return v.AppendCanonical([]byte("v")) }
+func FingerprintInput(v Value) []byte { return v.AppendCanonical(append(make([]byte, 0, 2048), 'v')) }
