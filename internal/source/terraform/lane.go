@@ -1,7 +1,11 @@
 package terraform
 
 import (
+	"cmp"
 	"context"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -31,7 +35,9 @@ type job struct {
 	mended    bool      // prior is not, to the last digit, what the request holds
 	goneAt    time.Time // when the first read found nothing; zero before
 
-	unforeseen bool // whether the next apply is to be asked about no more
+	refusals   int               // how often the system asked for fewer calls instead of an answer
+	refusal    *provider.Failure // the last of them
+	unforeseen bool              // whether the next apply is to be asked about no more
 }
 
 // A lane reads the resources of one provider configuration, some at once. A provider may die of one of them: then those that were
@@ -49,9 +55,11 @@ type lane struct {
 type outcome uint8
 
 const (
-	settled outcome = iota // an observation was sent
-	gone                   // nothing was found, for the first time
-	lost                   // the provider died
+	settled    outcome = iota // an observation was sent
+	gone                      // nothing was found, for the first time
+	lost                      // the provider died
+	refused                   // the system asks for fewer calls: to be read again
+	turnedDown                // it did so once too often: an observation was sent
 )
 
 // run settles every job.
@@ -66,7 +74,7 @@ func (l *lane) run(ctx context.Context, out chan<- taffrail.Observation) {
 		for _, j := range p.lost {
 			again = append(again, l.alone(ctx, j, out)...)
 		}
-		queue = p.left
+		queue = p.left()
 		if len(queue) == 0 {
 			queue, again = again, nil
 			l.await(ctx, queue)
@@ -77,49 +85,16 @@ func (l *lane) run(ctx context.Context, out chan<- taffrail.Observation) {
 	}
 }
 
-// A pass is what a number of jobs came to.
-type pass struct {
-	mu   sync.Mutex
-	left []*job // not begun, since the provider died
-	gone []*job
-	lost []*job
-	dead bool
-}
-
-// next takes a job off the queue, unless the provider is dead.
-func (p *pass) next() *job {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.dead || len(p.left) == 0 {
-		return nil
-	}
-	j := p.left[0]
-	p.left[0] = nil
-	p.left = p.left[1:]
-	return j
-}
-
-func (p *pass) note(j *job, o outcome) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	switch o {
-	case gone:
-		p.gone = append(p.gone, j)
-	case lost:
-		p.lost = append(p.lost, j)
-		p.dead = true
-	}
-}
-
 // pass reads jobs, many at once, until none is left or the provider dies.
 func (l *lane) pass(ctx context.Context, jobs []*job, out chan<- taffrail.Observation) *pass {
-	p := &pass{left: jobs}
+	p := newPass(l.session.limits, jobs)
+	defer context.AfterFunc(ctx, p.wake)()
 	failure := l.session.ensure(ctx)
 	var workers sync.WaitGroup
 	for range min(l.reading.stack.config.Concurrency, len(jobs)) {
 		workers.Go(func() {
-			for j := p.next(); j != nil; j = p.next() {
-				p.note(j, l.settle(ctx, j, failure, out))
+			for t, ok := p.next(ctx); ok; t, ok = p.next(ctx) {
+				p.note(t, l.settle(ctx, t, failure, out))
 			}
 		})
 	}
@@ -132,33 +107,62 @@ func (l *lane) pass(ctx context.Context, jobs []*job, out chan<- taffrail.Observ
 
 // alone reads a job with no other beside it. If the provider dies again, it is this one's doing.
 func (l *lane) alone(ctx context.Context, j *job, out chan<- taffrail.Observation) []*job {
-	switch l.settle(ctx, j, l.session.ensure(ctx), out) {
-	case gone:
-		return []*job{j}
-	case lost:
-		l.session.lost()
+	p := l.pass(ctx, []*job{j}, out)
+	for _, j := range p.lost {
 		l.send(j, &provider.Failure{
 			Reason: taffrail.ReasonCrashed, Detail: "the provider dies when it reads this resource",
 			Hint: "see the provider's own messages with debug logging on",
 		}, out)
 	}
-	return nil
+	return p.gone
 }
 
 // settle reads a job, unless there is a reason not to, and sends its observation, unless it is to be read again.
-func (l *lane) settle(ctx context.Context, j *job, failure *provider.Failure, out chan<- taffrail.Observation) outcome {
-	if failure == nil {
+func (l *lane) settle(ctx context.Context, t turn, failure *provider.Failure, out chan<- taffrail.Observation) outcome {
+	switch {
+	case failure != nil:
+	case !t.ask:
+		failure = cmp.Or(t.refusal, givenUp(t.instance.Type))
+	default:
 		var found outcome
-		found, failure = l.session.read(ctx, j)
-		if found != settled {
+		if found, failure = l.guarded(ctx, t.job); found != settled {
 			return found
 		}
 	}
 	if failure != nil && (ctx.Err() != nil || failure.Reason == taffrail.ReasonTimeout && ending(ctx)) {
 		failure = stopped() // whatever the call made of it
 	}
-	l.send(j, failure, out)
-	return settled
+	done := settled
+	if t.ask && failure != nil && failure.Reason == taffrail.ReasonThrottled {
+		if t.refusals++; t.refusals <= maxRefused {
+			t.refusal = failure
+			return refused
+		}
+		done = turnedDown
+	}
+	l.send(t.job, failure, out)
+	return done
+}
+
+// guarded reads a job. A mistake of ours with one resource must not end the scan of all others.
+func (l *lane) guarded(ctx context.Context, j *job) (found outcome, failure *provider.Failure) {
+	defer func() {
+		if r := recover(); r != nil {
+			l.reading.stack.env.Logger.Error("a read panicked", slog.String("type", j.instance.Type), slog.String("stack", string(debug.Stack())))
+			found, failure = settled, &provider.Failure{
+				Reason: taffrail.ReasonError, Detail: fmt.Sprintf("internal: %v", r), Hint: "this is a bug in Taffrail: please report it with the operational log",
+			}
+		}
+	}()
+	return l.session.read(ctx, j)
+}
+
+func givenUp(resourceType string) *provider.Failure {
+	return &provider.Failure{
+		Reason: taffrail.ReasonThrottled,
+		Detail: fmt.Sprintf("the system refused %d rounds of calls in a row, with longer and longer pauses, so that no more of %q was asked for", maxRounds, serviceOf(resourceType)),
+		Hint:   "scan again later, or with a lower concurrency",
+	}
 }
 
 // ending says whether the caller's own time is up, or is about to be: a provider knows the deadline of its call, and may end it a

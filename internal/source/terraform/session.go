@@ -37,6 +37,8 @@ type session struct {
 	stack  *stack
 	config addr.ProviderConfig
 
+	limits *limits // of each service; used by one pass at a time
+
 	reading *reading // the present one
 	wanted  []string // resource types that it needs
 	crashes int
@@ -73,6 +75,10 @@ func (s *session) component() (taffrail.Component, bool) {
 // renew prepares the session for another reading.
 func (s *session) renew(r *reading, types []string) {
 	s.reading, s.wanted, s.crashes, s.failed = r, types, 0, nil
+	if s.limits == nil {
+		s.limits = newLimits(s.stack.config.ServiceConcurrency, s.stack.config.RetryPause)
+	}
+	s.limits.renew(s.stack.config.ServiceConcurrency)
 	s.know()
 }
 

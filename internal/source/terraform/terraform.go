@@ -41,8 +41,14 @@ type Config struct {
 	Workspace string `yaml:"workspace"`
 	// Concurrency is how many resources one provider process reads at once. 0 means 10, which is what the tools do.
 	Concurrency int `yaml:"concurrency"`
+	// ServiceConcurrency is how many of those may be of one service of the system, which is the second word of a type: s3 of
+	// aws_s3_bucket. 0 means as many as Concurrency. A service that asks for fewer calls gets fewer, whatever this says.
+	ServiceConcurrency int `yaml:"service_concurrency"`
 	// Timeout bounds each call to a provider. 0 means 60s.
 	Timeout time.Duration `yaml:"timeout"`
+	// RetryPause is how long a service that asks for fewer calls is left alone at first, and about twice as long each time that it
+	// does so again. 0 means 500ms.
+	RetryPause time.Duration `yaml:"retry_pause"`
 	// ConfirmDelay is how long after a resource was found gone it is read again, before it is believed. 0 means 1s.
 	ConfirmDelay time.Duration `yaml:"confirm_delay"`
 	// ConfirmMassDeletion says that it is no mistake if all resources of a provider configuration, two or more, are gone. Without
@@ -71,14 +77,19 @@ const (
 	maxConcurrency      = 1000
 	defaultTimeout      = time.Minute
 	defaultConfirmDelay = time.Second
+	defaultRetryPause   = 500 * time.Millisecond
 )
 
 func (c Config) withDefaults() (Config, error) {
 	switch {
 	case c.Concurrency < 0 || c.Concurrency > maxConcurrency:
 		return c, badConfig("concurrency %d is not from 1 to %d", c.Concurrency, maxConcurrency)
+	case c.ServiceConcurrency < 0 || c.ServiceConcurrency > maxConcurrency:
+		return c, badConfig("service_concurrency %d is not from 1 to %d", c.ServiceConcurrency, maxConcurrency)
 	case c.Timeout < 0:
 		return c, badConfig("timeout %v is negative", c.Timeout)
+	case c.RetryPause < 0 || c.RetryPause > longestPause:
+		return c, badConfig("retry_pause %v is not from 0 to %v", c.RetryPause, longestPause)
 	case c.ConfirmDelay < 0:
 		return c, badConfig("confirm_delay %v is negative", c.ConfirmDelay)
 	}
@@ -88,8 +99,14 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Concurrency == 0 {
 		c.Concurrency = defaultConcurrency
 	}
+	if c.ServiceConcurrency == 0 || c.ServiceConcurrency > c.Concurrency {
+		c.ServiceConcurrency = c.Concurrency
+	}
 	if c.Timeout == 0 {
 		c.Timeout = defaultTimeout
+	}
+	if c.RetryPause == 0 {
+		c.RetryPause = defaultRetryPause
 	}
 	if c.ConfirmDelay == 0 {
 		c.ConfirmDelay = defaultConfirmDelay

@@ -155,6 +155,9 @@ func (s *server) ReadResource(ctx context.Context, r *tfprotov6.ReadResourceRequ
 	if o.Without != "" && !o.upgraded(prior, t) {
 		return s.misbehave(ctx, o.Without, prior, resp)
 	}
+	if o.FaultOnce != "" && s.first(r.TypeName+"/"+id) {
+		return s.misbehave(ctx, o.FaultOnce, prior, resp)
+	}
 	if o.Fault != "" {
 		return s.misbehave(ctx, o.Fault, prior, resp)
 	}

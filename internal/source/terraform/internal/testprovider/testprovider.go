@@ -33,9 +33,10 @@ type World map[string]Object
 // An Object is what differs from what the caller brings.
 type Object struct {
 	Gone         bool                       `json:"gone,omitempty"`
-	GoneOnce     bool                       `json:"gone_once,omitempty"` // the first read finds nothing, and later ones do
-	Set          map[string]json.RawMessage `json:"set,omitempty"`       // attributes, as JSON of their types
-	Fault        string                     `json:"fault,omitempty"`     // how to misbehave: see misbehave
+	GoneOnce     bool                       `json:"gone_once,omitempty"`  // the first read finds nothing, and later ones do
+	Set          map[string]json.RawMessage `json:"set,omitempty"`        // attributes, as JSON of their types
+	Fault        string                     `json:"fault,omitempty"`      // how to misbehave: see misbehave
+	FaultOnce    string                     `json:"fault_once,omitempty"` // the same, in the first read alone
 	WantPrivate  string                     `json:"want_private,omitempty"`
 	WantIdentity string                     `json:"want_identity,omitempty"`
 	// Upgrade is what an upgrade sets, even from the present version of the schema; Without is how to misbehave at a prior state
