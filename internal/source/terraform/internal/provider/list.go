@@ -106,24 +106,27 @@ func (p *Process) List(ctx context.Context, r ListRequest, each func(Listed)) *F
 	if f := p.checked(ctx, "accept the list's configuration", methodValidateList, in, &valid); f != nil {
 		return unconfigured(f)
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
+	// The provider must not know our deadline: terraform-plugin-go ends a stream whose time is up as if it were complete.
+	inner, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer cancel(nil)
+	defer context.AfterFunc(ctx, func() { cancel(ctx.Err()) })()
 	quiet := func() {}
 	if r.Idle > 0 {
 		timer := time.AfterFunc(r.Idle, func() { cancel(context.DeadlineExceeded) })
 		defer timer.Stop()
 		quiet = func() { timer.Reset(r.Idle) }
 	}
-	f := p.stream(ctx, &tfwire.ListResource_Request{
+	f := p.stream(inner, &tfwire.ListResource_Request{
 		TypeName: r.Type, Config: config, IncludeResourceObject: r.Objects, Limit: r.Limit,
 	}, func(e *tfwire.ListResource_Event) {
 		quiet()
-		if e.GetIdentity().GetIdentityData() != nil || e.GetResourceObject() != nil {
-			each(Listed{Identity: e.GetIdentity().GetIdentityData(), Object: e.GetResourceObject(), Name: e.GetDisplayName()})
+		identity, object := e.GetIdentity().GetIdentityData(), e.GetResourceObject()
+		if identity != nil || object != nil || len(e.GetDiagnostic()) == 0 { // else it is a warning
+			each(Listed{Identity: identity, Object: object, Name: e.GetDisplayName()})
 		}
 	})
-	if f != nil && errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
-		return contextFailure(context.DeadlineExceeded, "list the resources")
+	if inner.Err() != nil {
+		return contextFailure(context.Cause(inner), "list the resources")
 	}
 	return f
 }

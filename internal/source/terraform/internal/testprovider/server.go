@@ -54,7 +54,7 @@ func (s *server) object(resourceType, id string) Object {
 func (s *server) GetProviderSchema(context.Context, *tfprotov6.GetProviderSchemaRequest) (*tfprotov6.GetProviderSchemaResponse, error) {
 	s.log("schema")
 	return &tfprotov6.GetProviderSchemaResponse{
-		Provider: Config, ResourceSchemas: resources, ProviderMeta: &tfprotov6.Schema{Block: &tfprotov6.SchemaBlock{}},
+		Provider: Config, ResourceSchemas: resources, ListResourceSchemas: s.listSchemas(), ProviderMeta: &tfprotov6.Schema{Block: &tfprotov6.SchemaBlock{}},
 	}, nil
 }
 

@@ -17,6 +17,7 @@ func (s *serverV5) GetProviderSchema(context.Context, *tfprotov5.GetProviderSche
 	s.v6.log("schema")
 	return &tfprotov5.GetProviderSchemaResponse{
 		Provider: schemaV5(Config), ResourceSchemas: map[string]*tfprotov5.Schema{"odd_legacy": schemaV5(Legacy)},
+		ListResourceSchemas: s.listSchemas(),
 	}, nil
 }
 
