@@ -101,11 +101,7 @@ func localWorkspaces(place module.Place) []string {
 
 // hosted reads which workspaces a cloud block, or the backend "remote", means.
 func hosted(p *taffrail.Place, attributes map[string]any) {
-	block := attributes["workspaces"]
-	if list, ok := block.([]any); ok && len(list) == 1 {
-		block = list[0]
-	}
-	settings, _ := block.(map[string]any)
+	settings := hostedSettings(attributes)
 	name, _ := settings["name"].(string)
 	prefix, _ := settings["prefix"].(string)
 	switch {
@@ -121,6 +117,16 @@ func hosted(p *taffrail.Place, attributes map[string]any) {
 		p.Selected, p.Target = "", ""
 		p.Problem, p.Hint = "its workspaces are chosen "+chosen+", and none is selected", "choose one with TF_WORKSPACE or `workspace select`"
 	}
+}
+
+// hostedSettings is the block that says which workspaces.
+func hostedSettings(attributes map[string]any) map[string]any {
+	block := attributes["workspaces"]
+	if list, ok := block.([]any); ok && len(list) == 1 {
+		block = list[0]
+	}
+	settings, _ := block.(map[string]any)
+	return settings
 }
 
 func tagText(tags any) string {

@@ -25,6 +25,9 @@ type target struct {
 }
 
 func findTarget(c Config, host host) (target, error) {
+	if backend.IsURL(c.Target) {
+		return urlTarget(c, host)
+	}
 	path, err := filepath.Abs(c.Target)
 	if err != nil {
 		return target{}, &taffrail.Error{Op: "open stack", Kind: taffrail.KindInvalid, Err: err}
@@ -56,6 +59,9 @@ func findTarget(c Config, host host) (target, error) {
 			Type: b.Type, Attributes: b.Attributes, Workspace: t.workspace, Dir: path, DataDir: t.dataDir,
 			Home: host.home, Env: host.getenv, Environ: host.environ,
 		}
+		if name := hostedName(b); name != "" && t.workspace == defaultWorkspace {
+			t.workspace = name
+		}
 	}
 	return t, nil
 }
@@ -82,7 +88,7 @@ func targetError(err error) error {
 	e := &taffrail.Error{Op: "open stack", Kind: taffrail.KindInvalid, Err: err}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		e.Kind, e.Hint = taffrail.KindNotFound, "name the folder of a root module, or a state file"
+		e.Kind, e.Hint = taffrail.KindNotFound, "name the folder of a root module, a state file, or the URL of a state"
 	case errors.Is(err, fs.ErrPermission):
 		e.Kind = taffrail.KindDenied
 	}

@@ -33,12 +33,18 @@ func Register(r *plug.Registry) {
 
 // Config says which stack to read, and how.
 type Config struct {
-	// Target is the folder of a root module, or a state file. Empty means the current folder. The code beside a state
+	// Target is the folder of a root module, a state file, or the URL of a state in a backend. Empty means the current folder. The code beside a state
 	// file, if there is any, configures the providers. Without code a provider gets an empty configuration, and takes account,
 	// region and credentials from the environment alone: set there what the code would say.
 	Target string `yaml:"target"`
+	// Code is the folder of the root module whose code configures the providers, for a target that is a URL. Empty means none.
+	Code string `yaml:"code"`
 	// Workspace is the workspace to read. Empty means the selected one: TF_WORKSPACE, else what `workspace select` chose.
 	Workspace string `yaml:"workspace"`
+	// Vars gives variables of the root module a value, as -var does, and VarFiles names files of values, as -var-file does, relative ones
+	// below the root module's folder. The values go before the files, and both before everything else.
+	Vars     map[string]string `yaml:"vars"`
+	VarFiles []string          `yaml:"var_files"`
 	// Concurrency is how many resources one provider process reads at once. 0 means 10, which is what the tools do.
 	Concurrency int `yaml:"concurrency"`
 	// ServiceConcurrency is how many of those may be of one service of the system, which is the second word of a type: s3 of
