@@ -22,7 +22,18 @@ type StackCase struct {
 // Stack tests what [taffrail.Stack] promises.
 func Stack(t *testing.T, c StackCase) {
 	t.Helper()
-	for _, p := range stackPromises {
+	keeps(t, c, stackPromises)
+}
+
+// A promise is one sentence of an interface, and what is wrong where it is not kept.
+type promise[C any] struct {
+	name  string
+	check func(*testing.T, C) error
+}
+
+func keeps[C any](t *testing.T, c C, promises []promise[C]) {
+	t.Helper()
+	for _, p := range promises {
 		t.Run(p.name, func(t *testing.T) {
 			if err := p.check(t, c); err != nil {
 				t.Error(err)
@@ -31,13 +42,7 @@ func Stack(t *testing.T, c StackCase) {
 	}
 }
 
-// A promise is one sentence of the interface, and what is wrong where it is not kept.
-type promise struct {
-	name  string
-	check func(*testing.T, StackCase) error
-}
-
-var stackPromises = []promise{
+var stackPromises = []promise[StackCase]{
 	{"one observation for each resource", checkEach},
 	{"never two at once", checkOneAtATime},
 	{"coverage agrees with the observations", checkCoverage},

@@ -19,17 +19,25 @@ import (
 )
 
 func checkFolder(t *testing.T, c StackCase) error {
-	if c.Folder == "" {
-		return nil
+	return unchanged(c.Folder, func() error {
+		_, err := whole(t, c)
+		return err
+	})
+}
+
+// unchanged says whether a folder is as it was before something was done. No folder is.
+func unchanged(folder string, do func() error) error {
+	if folder == "" {
+		return do()
 	}
-	before, err := fingerprint(c.Folder)
+	before, err := fingerprint(folder)
 	if err != nil {
 		return err
 	}
-	if _, err := whole(t, c); err != nil {
+	if err := do(); err != nil {
 		return err
 	}
-	after, err := fingerprint(c.Folder)
+	after, err := fingerprint(folder)
 	if err != nil {
 		return err
 	}
