@@ -83,21 +83,21 @@ func TestTrap17_UnknownConfigurationIsAGap(t *testing.T) {
 	for _, tc := range []struct{ name, code, provider, detail, hint string }{
 		{"data", `provider "odd" {
   token = data.vault.x.token
-}`, "", "provider configuration unknown: data.vault.x.token at main.tf:8", "literals"},
+}`, "", "provider configuration unknown: data.vault.x.token at main.tf:8", "the state does not have it"},
 		{"resource", `provider "odd" {
   endpoint {
     url = odd_thing.lb["a"].url
   }
-}`, "", `odd_thing.lb["a"].url at main.tf:9`, "literals"},
+}`, "", `odd_thing.lb["a"].url at main.tf:9`, "the state does not have it"},
 		{"unset variable", `variable "t" {}
 provider "odd" { token = "x${var.t}" }`, "", "var.t at main.tf:8", "TF_VAR_t"},
-		{"function", `provider "odd" { token = file("secret") }`, "", "main.tf:7", ""},
+		{"function", `provider "odd" { token = file("secret") }`, "", "the call of file fails at main.tf:7", ""},
 		{"unknown argument", `provider "odd" { tokens = "x" }`, "", "main.tf:7", ""},
 		{"wrong type", `provider "odd" { retries = "many" }`, "", "main.tf:7", ""},
 		{"two blocks", "provider \"odd\" {}\nprovider \"odd\" {}", "", "main.tf:8: more than one block", ""},
 		{"missing alias", "", `provider["registry.example/test/odd"].west`, "no provider block has the alias", ""},
-		{"child module", "", `module.m.provider["registry.example/test/odd"]`, "configured in a module", "root module"},
-		{"for_each", "", `provider["registry.example/test/odd"].by["x"]`, "one of many", ""},
+		{"child module", "", `module.m.provider["registry.example/test/odd"]`, "no code calls the module of module.m.", "apply the stack"},
+		{"for_each", "", `provider["registry.example/test/odd"].by["x"]`, "no provider block has the alias", ""},
 		{"variable of another type", `variable "n" {
   type    = number
   default = "many"

@@ -17,6 +17,7 @@ import (
 	"github.com/taffrail-dev/taffrail"
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/addr"
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/install"
+	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/module"
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/provider"
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/schema"
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/tfwire"
@@ -85,7 +86,7 @@ func (s *session) renew(r *reading, types []string) {
 // know puts together what must not be shown of this stack, as far as it is known before any resource is.
 func (s *session) know() {
 	known := value.Join(s.stack.host.secrets(), s.configSecrets)
-	for _, v := range s.reading.tree.Root.SensitiveValues(s.stack.host.environ) {
+	for _, v := range s.reading.tree.SensitiveValues(s.reading.scope()) {
 		known.AddAll(v)
 	}
 	s.secrets.Store(known)
@@ -170,11 +171,11 @@ func (s *session) isStale() bool {
 	if slices.ContainsFunc(s.wanted, func(t string) bool { _, known := s.resources[t]; return !known }) {
 		return true // its schema was thrown away
 	}
-	v, err := s.reading.tree.Root.Configure(s.config, s.spec, s.stack.host.environ)
+	wanted, err := s.reading.tree.Configure(s.config, s.spec, s.reading.scope())
 	if err != nil {
 		return true
 	}
-	packed, err := msgpack.Marshal(v, v.Type())
+	packed, err := msgpack.Marshal(wanted.Value, wanted.Value.Type())
 	return err != nil || string(packed) != string(s.configured)
 }
 
@@ -224,17 +225,27 @@ func (s *session) configure(ctx context.Context, process *provider.Process) *pro
 		return unconfigured(fmt.Errorf("the provider's own schema: %w", err))
 	}
 	s.spec = spec
-	config, err := s.reading.tree.Root.Configure(s.config, spec, s.stack.host.environ)
+	config, err := s.reading.tree.Configure(s.config, spec, s.reading.scope())
 	if err != nil {
 		return unconfigured(err)
 	}
-	if compiled, err := schema.Compile(schemas.Provider, false); err == nil {
+	s.learn(schemas.Provider, config)
+	return s.send(ctx, process, config.Value)
+}
+
+// learn takes note of what is secret in the configuration: by the provider's schema, by the code, and by the state.
+func (s *session) learn(wire *tfwire.Schema, config module.Configured) {
+	known := &value.Secrets{}
+	if compiled, err := schema.Compile(wire, false); err == nil {
 		c := value.Converter{Resource: compiled}
-		c.Learn(config)
-		s.configSecrets = c.Secrets()
-		s.know()
+		c.Learn(config.Value)
+		known = value.Join(c.Secrets())
 	}
-	return s.send(ctx, process, config)
+	for _, v := range config.Secrets {
+		known.AddAll(v)
+	}
+	s.configSecrets = known
+	s.know()
 }
 
 func (s *session) send(ctx context.Context, process *provider.Process, config cty.Value) *provider.Failure {

@@ -29,6 +29,12 @@ func IntKey(n int) Key { return Key{kind: intKey, num: n} }
 // StringKey is a key of for_each.
 func StringKey(s string) Key { return Key{kind: stringKey, text: s} }
 
+// Int is the number of a key of count.
+func (k Key) Int() (n int, ok bool) { return k.num, k.kind == intKey }
+
+// Text is the string of a key of for_each.
+func (k Key) Text() (s string, ok bool) { return k.text, k.kind == stringKey }
+
 // String is the key in brackets, strings quoted as HCL quotes them, and nothing for no key.
 func (k Key) String() string {
 	switch k.kind {

@@ -15,6 +15,9 @@ var topSchema = &hcl.BodySchema{Blocks: []hcl.BlockHeaderSchema{
 	{Type: "variable", LabelNames: []string{"name"}},
 	{Type: "module", LabelNames: []string{"name"}},
 	{Type: "resource", LabelNames: []string{"type", "name"}},
+	{Type: "data", LabelNames: []string{"type", "name"}},
+	{Type: "locals"},
+	{Type: "output", LabelNames: []string{"name"}},
 }}
 
 func (m *Module) addFile(body hcl.Body, override bool) error {
@@ -40,6 +43,12 @@ func (m *Module) addBlock(block *hcl.Block, override bool) error {
 		return m.addVariable(block)
 	case "module":
 		return m.addCall(block)
+	case "locals":
+		return m.addLocals(block)
+	case "output":
+		return m.addOutput(block)
+	case "data":
+		return m.addRepetition(reference{mode: "data", kind: block.Labels[0], name: block.Labels[1]}, block)
 	default:
 		return m.addResource(block)
 	}
@@ -100,30 +109,6 @@ func literal(expr hcl.Expression) string {
 	return v.AsString()
 }
 
-func (m *Module) addProvider(block *hcl.Block, override bool) error {
-	content, rest, diags := block.Body.PartialContent(&hcl.BodySchema{Attributes: []hcl.AttributeSchema{{Name: "alias"}, {Name: "version"}}})
-	if diags.HasErrors() {
-		return diag.First(diags)
-	}
-	p := ProviderBlock{Name: block.Labels[0], Body: rest, Range: block.DefRange, Override: override}
-	if alias := content.Attributes["alias"]; alias != nil {
-		p.Alias = literal(alias.Expr)
-	}
-	m.Providers = append(m.Providers, p)
-	return nil
-}
-
-func (m *Module) addCall(block *hcl.Block) error {
-	content, _, diags := block.Body.PartialContent(&hcl.BodySchema{Attributes: []hcl.AttributeSchema{{Name: "source"}}})
-	if diags.HasErrors() {
-		return diag.First(diags)
-	}
-	if source := content.Attributes["source"]; source != nil {
-		m.Calls[block.Labels[0]] = literal(source.Expr)
-	}
-	return nil
-}
-
 var lifecycleSchema = &hcl.BodySchema{Blocks: []hcl.BlockHeaderSchema{{Type: "lifecycle"}}}
 
 var ignoreSchema = &hcl.BodySchema{Attributes: []hcl.AttributeSchema{{Name: "ignore_changes"}}}
@@ -151,7 +136,7 @@ func (m *Module) addResource(block *hcl.Block) error {
 	}
 	d.bodies = append(d.bodies, block.Body)
 	m.Resources[key] = d
-	return nil
+	return m.addRepetition(reference{mode: "managed", kind: block.Labels[0], name: block.Labels[1]}, block)
 }
 
 // ignore takes an ignore_changes: the word all, or a list of paths.

@@ -1,8 +1,9 @@
 // Package module reads root modules of Terraform and OpenTofu, as far as reading live resources needs it: where the state
 // is, how providers are configured, and where each resource is declared.
 //
-// It is no second Terraform. Expressions are worked out from literals, variables and what is built of them; anything else
-// is reported as unknown, with its place, and never guessed.
+// It is no second Terraform: nothing is planned, and no provider is asked. Expressions are worked out when they are needed, from
+// variables, local values, functions, other modules, and what the stored state holds of resources and data. What cannot be known from
+// these is reported with its place, and never guessed.
 package module
 
 import (
@@ -17,6 +18,7 @@ import (
 
 	"github.com/taffrail-dev/taffrail"
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/diag"
+	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/regular"
 )
 
 // A Module is the code of one folder.
@@ -28,7 +30,12 @@ type Module struct {
 	Providers []ProviderBlock
 	Resources map[string]Declaration // by "type.name"
 	Calls     map[string]string      // source of each module that is called, by the name of the call
+
 	variables map[string]variable
+	locals    map[string]hcl.Expression
+	outputs   map[string]hcl.Expression
+	calls     map[string]call
+	repeated  map[reference]repetition // resources and data that code makes many of
 	sources   map[string][]byte
 }
 
@@ -43,9 +50,10 @@ type Block struct {
 type ProviderBlock struct {
 	Name     string // local name
 	Alias    string
-	Body     hcl.Body
+	Body     hcl.Body       // with what override files say
+	ForEach  hcl.Expression // of OpenTofu; nil where there is none
 	Range    hcl.Range
-	Override bool // from an override file: it changes another block
+	Override bool // from an override file, and there is no block that it changes
 }
 
 // A Declaration says where a resource is declared, and what its code says of drift.
@@ -78,7 +86,8 @@ func Load(dir string) (*Module, error) {
 	}
 	m := &Module{
 		Dir: dir, Required: map[string]string{}, Resources: map[string]Declaration{}, Calls: map[string]string{},
-		variables: map[string]variable{}, sources: map[string][]byte{},
+		variables: map[string]variable{}, locals: map[string]hcl.Expression{}, outputs: map[string]hcl.Expression{},
+		calls: map[string]call{}, repeated: map[reference]repetition{}, sources: map[string][]byte{},
 	}
 	for _, name := range files {
 		if err := m.loadFile(name); err != nil {
@@ -140,7 +149,7 @@ func isOverride(name string) bool {
 }
 
 func (m *Module) loadFile(name string) error {
-	data, err := os.ReadFile(filepath.Join(m.Dir, name))
+	data, err := regular.ReadFile(filepath.Join(m.Dir, name), regular.MaxCode)
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/taffrail-dev/taffrail"
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/addr"
+	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/lang"
 )
 
 // folder writes files into a new folder.
@@ -155,6 +156,28 @@ func TestLocate(t *testing.T) {
 	}
 }
 
+// variables are the values of the variables that have one.
+func variables(m *Module, s Scope) map[string]cty.Value {
+	tree, _ := NewTree(m, "")
+	e := tree.evaluator(s)
+	values := map[string]cty.Value{}
+	for name := range m.variables {
+		if v := e.variable(e.frames[""], name, lang.Unknown{}); v.IsKnown() {
+			values[name] = v
+		}
+	}
+	return values
+}
+
+func (m *Module) configure(c addr.ProviderConfig, environ ...string) (cty.Value, error) {
+	tree, err := NewTree(m, "")
+	if err != nil {
+		return cty.NilVal, err
+	}
+	got, err := tree.Configure(c, spec, Scope{Environ: environ})
+	return got.Value, err
+}
+
 func TestVariables(t *testing.T) {
 	m := load(t, map[string]string{
 		"v.tf": `
@@ -185,10 +208,7 @@ variable "auto" { default = "default" }
 		"terraform.tfvars": "file = \"file\"\nlist = [\"a\"]\nauto = \"file\"\nundeclared = 1\n",
 		"b.auto.tfvars":    `auto = "b"`, "a.auto.tfvars.json": `{"auto": "a"}`,
 	})
-	got, err := m.Variables([]string{"TF_VAR_env=[1]", "TF_VAR_env_list=[1,2]", "TF_VAR_file=env", "TF_VAR_other=1", "TF_VAR_text=${x}"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	got := variables(m, Scope{Environ: []string{"TF_VAR_env=[1]", "TF_VAR_env_list=[1,2]", "TF_VAR_file=env", "TF_VAR_other=1", "TF_VAR_text=${x}"}})
 	want := map[string]cty.Value{
 		"text": cty.StringVal("${x}"), "old": cty.MapVal(map[string]cty.Value{"a": cty.StringVal("1")}), "number": cty.NumberIntVal(5),
 		"object": cty.ObjectVal(map[string]cty.Value{"a": cty.StringVal("x"), "b": cty.NumberIntVal(7)}), "nothing": cty.NullVal(cty.String),
@@ -204,8 +224,11 @@ variable "auto" { default = "default" }
 		t.Errorf("got %v", got)
 	}
 	for _, bad := range []string{"TF_VAR_env_list=[1", "TF_VAR_number=many", "TF_VAR_env_list=[x]"} {
-		if _, err := m.Variables([]string{bad, "TF_VAR_list=[]"}); err == nil || strings.Contains(err.Error(), "many") {
-			t.Errorf("%s: %v", bad, err)
+		name := strings.TrimPrefix(strings.Split(bad, "=")[0], "TF_VAR_")
+		tree, _ := NewTree(m, "")
+		e := tree.evaluator(Scope{Environ: []string{bad, "TF_VAR_list=[]"}})
+		if v := e.variable(e.frames[""], name, lang.Unknown{}); v.IsWhollyKnown() || len(e.unknown) == 0 || strings.Contains(e.unknown[0].What, "many") {
+			t.Errorf("%s: %#v, %v", bad, v, e.unknown)
 		}
 	}
 }
@@ -239,7 +262,7 @@ provider "cloud" { url = "hashicorp's" }
 		{addr.ProviderConfig{Provider: addr.Provider{Host: "any.example", Namespace: "hashicorp", Type: "cloud"}}, "hashicorp's"},
 		{addr.ProviderConfig{Provider: addr.Provider{Host: "any.example", Namespace: "other", Type: "cloud"}}, ""},
 	} {
-		v, err := m.Configure(tc.c, spec, nil)
+		v, err := m.configure(tc.c)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -252,10 +275,10 @@ provider "cloud" { url = "hashicorp's" }
 		}
 	}
 	var noCode *Module
-	if v, err := noCode.Configure(addr.ProviderConfig{Provider: acme}, spec, nil); err != nil || !v.GetAttr("url").IsNull() {
+	if v, err := noCode.configure(addr.ProviderConfig{Provider: acme}); err != nil || !v.GetAttr("url").IsNull() {
 		t.Errorf("%v, %v", v, err)
 	}
-	if _, err := noCode.Configure(addr.ProviderConfig{Provider: acme, Alias: "west"}, spec, nil); err == nil {
+	if _, err := noCode.configure(addr.ProviderConfig{Provider: acme, Alias: "west"}); err == nil {
 		t.Error("an alias was configured without code")
 	}
 }
@@ -268,12 +291,12 @@ variable "p" {
   default = "secret-0"
 }
 provider "a" { url = "secret-1 ${data.x.y}" }
-provider "b" { url = upper("secret-2") }
+provider "b" { url = parseint("secret-2", 10) }
 provider "c" { urls = "secret-3" }
 provider "d" { url = var.p }
 `})
 	for _, name := range []string{"a", "b", "c", "d"} {
-		_, err := m.Configure(addr.ProviderConfig{Provider: addr.Provider{Host: "h", Namespace: "hashicorp", Type: name}}, spec, nil)
+		_, err := m.configure(addr.ProviderConfig{Provider: addr.Provider{Host: "h", Namespace: "hashicorp", Type: name}})
 		if err == nil || strings.Contains(err.Error(), "secret") || !strings.Contains(err.Error(), "main.tf:") {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -347,7 +370,7 @@ func FuzzModule(f *testing.F) {
 			return
 		}
 		_, _ = m.Locate(filepath.Join(dir, ".terraform"), "", none)
-		v, err := m.Configure(p, spec, nil)
+		v, err := m.configure(p)
 		if err == nil && !v.IsWhollyKnown() {
 			t.Fatalf("configured with an unknown: %#v", v)
 		}

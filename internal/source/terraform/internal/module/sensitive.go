@@ -6,6 +6,9 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/convert"
+
+	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/addr"
+	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/lang"
 )
 
 // isSensitive reads what a variable's "sensitive" says. Whatever is no clear no is a yes.
@@ -21,13 +24,53 @@ func isSensitive(expr hcl.Expression) bool {
 	return err != nil || !yes.IsKnown() || yes.True()
 }
 
-// SensitiveValues are the values of the sensitive variables, from wherever one is given: the default, the environment (TF_VAR_name)
-// and every file of values, also where another goes before it. What cannot be worked out is left out, for it reaches nobody. A nil
-// module has none.
-func (m *Module) SensitiveValues(environ []string) []cty.Value {
-	if m == nil {
-		return nil
+// SensitiveValues are the values of the sensitive variables of all modules. Those of the root module are taken from wherever one is given:
+// the default, the environment (TF_VAR_name), every file of values and the settings, also where another goes before it. What cannot be
+// worked out is left out, for it reaches nobody. They are worked out once.
+func (t *Tree) SensitiveValues(s Scope) []cty.Value {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.Root == nil || t.learned {
+		return t.sensitive
 	}
+	t.learned = true
+	t.sensitive = t.Root.sensitiveValues(s)
+	e := t.evaluator(s)
+	e.learnCalls(e.frames[""], &t.sensitive)
+	return t.sensitive
+}
+
+// maxFrames bounds of how many instances of modules the variables are looked at.
+const maxFrames = 10_000
+
+// learnCalls adds what the calls of a module give to sensitive variables, and the calls of these modules.
+func (e *evaluator) learnCalls(f *frame, values *[]cty.Value) {
+	for name, c := range f.module.calls {
+		if len(e.frames) > maxFrames || len(f.at) > maxNesting {
+			return
+		}
+		e.instances(f, name, c.repetition).shape(func(key addr.Key, each map[string]cty.Value) cty.Value {
+			if inner := e.frame(f, name, key, each); inner != nil {
+				e.learnVariables(inner, values)
+				e.learnCalls(inner, values)
+			}
+			return cty.True
+		})
+	}
+}
+
+func (e *evaluator) learnVariables(f *frame, values *[]cty.Value) {
+	for name, v := range f.module.variables {
+		if !v.secret {
+			continue
+		}
+		if given, _ := e.variable(f, name, lang.Unknown{}).UnmarkDeep(); given.IsWhollyKnown() {
+			*values = append(*values, given)
+		}
+	}
+}
+
+func (m *Module) sensitiveValues(s Scope) []cty.Value {
 	var values []cty.Value
 	add := func(expr hcl.Expression) {
 		if expr == nil {
@@ -42,9 +85,9 @@ func (m *Module) SensitiveValues(environ []string) []cty.Value {
 			add(v.value)
 		}
 	}
-	for _, file := range m.variableFiles() {
+	for _, file := range append(m.variableFiles(), s.VarFiles...) {
 		given := map[string]hcl.Expression{}
-		if m.addValues(file, given) != nil {
+		if m.addValues(file, given, false) != nil {
 			continue // whoever configures a provider says so
 		}
 		for name, expr := range given {
@@ -53,24 +96,28 @@ func (m *Module) SensitiveValues(environ []string) []cty.Value {
 			}
 		}
 	}
-	return append(values, m.sensitiveEnviron(environ)...)
+	for _, entry := range s.Environ {
+		name, text, _ := strings.Cut(entry, "=")
+		if name, ours := strings.CutPrefix(name, "TF_VAR_"); ours {
+			values = append(values, m.sensitiveText(name, text)...)
+		}
+	}
+	for name, text := range s.Vars {
+		values = append(values, m.sensitiveText(name, text)...)
+	}
+	return values
 }
 
-// sensitiveEnviron gives the texts of the environment as they are, and what they mean to variables of other types.
-func (m *Module) sensitiveEnviron(environ []string) []cty.Value {
-	var values []cty.Value
-	for _, entry := range environ {
-		name, text, _ := strings.Cut(entry, "=")
-		name, ours := strings.CutPrefix(name, "TF_VAR_")
-		v := m.variables[name]
-		if !ours || !v.secret {
-			continue
-		}
-		values = append(values, cty.StringVal(text))
-		if expr, err := v.parse(text); err == nil {
-			if meant, diags := expr.Value(nil); !diags.HasErrors() {
-				values = append(values, meant)
-			}
+// sensitiveText gives a text as it is, and what it means to a variable of another type.
+func (m *Module) sensitiveText(name, text string) []cty.Value {
+	v := m.variables[name]
+	if !v.secret {
+		return nil
+	}
+	values := []cty.Value{cty.StringVal(text)}
+	if expr, err := v.parse(text); err == nil {
+		if meant, diags := expr.Value(nil); !diags.HasErrors() {
+			values = append(values, meant)
 		}
 	}
 	return values

@@ -40,8 +40,12 @@ plain = "plain-file"`,
 		"x.auto.tfvars.json": `{"a": "a-auto", "undeclared": "x"}`,
 		"y.auto.tfvars":      "{{{",
 	})
+	tree, err := NewTree(m, "")
+	if err != nil {
+		t.Fatal(err)
+	}
 	got := map[string]bool{}
-	for _, v := range m.SensitiveValues([]string{"TF_VAR_a=a-env", `TF_VAR_m={k="m-env"}`, "TF_VAR_plain=plain-env", "OTHER=x", "TF_VAR_none=x"}) {
+	for _, v := range tree.SensitiveValues(Scope{Environ: []string{"TF_VAR_a=a-env", `TF_VAR_m={k="m-env"}`, "TF_VAR_plain=plain-env", "OTHER=x", "TF_VAR_none=x"}}) {
 		_ = cty.Walk(v, func(_ cty.Path, v cty.Value) (bool, error) {
 			if v.Type() == cty.String {
 				got[v.AsString()] = true
@@ -58,7 +62,7 @@ plain = "plain-file"`,
 	if diff := cmp.Diff(want, texts); diff != "" {
 		t.Error(diff)
 	}
-	if (*Module)(nil).SensitiveValues(nil) != nil {
+	if none, _ := NewTree(nil, ""); none.SensitiveValues(Scope{}) != nil {
 		t.Error("no module has secrets")
 	}
 }

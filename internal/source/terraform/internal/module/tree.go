@@ -9,6 +9,9 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+	"sync"
+
+	"github.com/zclconf/go-cty/cty"
 
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/addr"
 )
@@ -19,7 +22,15 @@ type Tree struct {
 	Root    *Module
 	modules map[string]*Module // by path: "net.sub"; nil where there is no code
 	dirs    map[string]string  // as init recorded them, by path
+
+	mu        sync.Mutex // held while modules are loaded and expressions worked out: each needs the other
+	learned   bool
+	sensitive []cty.Value // of sensitive variables
+	stored    *recording  // what the state has of what expressions refer to; nil until it is needed
 }
+
+// maxNesting bounds how deep modules may call each other: a folder that calls itself has no end.
+const maxNesting = 64
 
 // NewTree takes the root module of a tree.
 func NewTree(root *Module, dataDir string) (*Tree, error) {
@@ -55,6 +66,8 @@ func recordedModules(file string) (map[string]string, error) {
 
 // Declaration finds where a resource is declared. The file is relative to the root module's folder, with slashes.
 func (t *Tree) Declaration(module addr.Module, resourceType, name string) (d Declaration, file string, ok bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	m := t.module(module.Path())
 	if m == nil {
 		return Declaration{}, "", false
@@ -78,6 +91,9 @@ func (t *Tree) relative(m *Module, name string) string {
 func (t *Tree) module(at string) *Module {
 	if m, done := t.modules[at]; done {
 		return m
+	}
+	if strings.Count(at, ".") >= maxNesting {
+		return nil
 	}
 	var m *Module
 	if dir, ok := t.dir(at); ok {

@@ -2,7 +2,6 @@ package module
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -16,6 +15,7 @@ import (
 	"github.com/zclconf/go-cty/cty/convert"
 
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/diag"
+	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/regular"
 )
 
 // A variable is an input variable as the code declares it.
@@ -24,11 +24,12 @@ type variable struct {
 	defaults *typeexpr.Defaults
 	typed    bool
 	secret   bool           // the code says that it is sensitive
+	required bool           // null means the default
 	value    hcl.Expression // the default; nil where there is none
 	at       hcl.Range
 }
 
-var variableSchema = &hcl.BodySchema{Attributes: []hcl.AttributeSchema{{Name: "type"}, {Name: "default"}, {Name: "sensitive"}}}
+var variableSchema = &hcl.BodySchema{Attributes: []hcl.AttributeSchema{{Name: "type"}, {Name: "default"}, {Name: "sensitive"}, {Name: "nullable"}}}
 
 func (m *Module) addVariable(block *hcl.Block) error {
 	content, _, diags := block.Body.PartialContent(variableSchema)
@@ -44,6 +45,9 @@ func (m *Module) addVariable(block *hcl.Block) error {
 	}
 	if attr := content.Attributes["sensitive"]; attr != nil {
 		v.secret = isSensitive(attr.Expr)
+	}
+	if attr := content.Attributes["nullable"]; attr != nil {
+		v.required = literal(attr.Expr) == "false" || isFalse(attr.Expr)
 	}
 	if attr := content.Attributes["type"]; attr != nil {
 		v.typed = true
@@ -69,63 +73,11 @@ func oldTypes(expr hcl.Expression) hcl.Expression {
 	return parsed
 }
 
-// Variables gives the value of every variable that has one: from its default, the environment (TF_VAR_name), terraform.tfvars
-// and *.auto.tfvars, the later before the earlier, as the tools have it. What was given to the tool on its command line is not
-// known.
-func (m *Module) Variables(environ []string) (map[string]cty.Value, error) {
-	given, err := m.given(environ)
-	if err != nil {
-		return nil, err
-	}
-	values := map[string]cty.Value{}
-	for name, v := range m.variables {
-		expr := v.value
-		if set, ok := given[name]; ok {
-			expr = set
-		}
-		if expr == nil {
-			continue
-		}
-		raw, diags := expr.Value(nil)
-		if diags.HasErrors() {
-			return nil, fmt.Errorf("variable %q: %w", name, diag.First(diags))
-		}
-		if values[name], err = v.convert(raw); err != nil {
-			return nil, fmt.Errorf("variable %q: its value does not have its type (%s)", name, diag.Place(v.at))
-		}
-	}
-	return values, nil
-}
-
 func (v variable) convert(raw cty.Value) (cty.Value, error) {
 	if v.defaults != nil && !raw.IsNull() {
 		raw = v.defaults.Apply(raw)
 	}
 	return convert.Convert(raw, v.typ)
-}
-
-// given collects what sets variables from outside of the code.
-func (m *Module) given(environ []string) (map[string]hcl.Expression, error) {
-	given := map[string]hcl.Expression{}
-	for _, entry := range environ {
-		name, text, _ := strings.Cut(entry, "=")
-		name, ours := strings.CutPrefix(name, "TF_VAR_")
-		v, declared := m.variables[name]
-		if !ours || !declared {
-			continue
-		}
-		expr, err := v.parse(text)
-		if err != nil {
-			return nil, fmt.Errorf("TF_VAR_%s is no value of the variable's type", name)
-		}
-		given[name] = expr
-	}
-	for _, file := range m.variableFiles() {
-		if err := m.addValues(file, given); err != nil {
-			return nil, err
-		}
-	}
-	return given, nil
 }
 
 // parse reads the text of an environment variable: as it is for a primitive type, else as an expression.
@@ -153,9 +105,14 @@ func (m *Module) variableFiles() []string {
 	return append(files, auto...)
 }
 
-func (m *Module) addValues(name string, given map[string]hcl.Expression) error {
-	data, err := os.ReadFile(filepath.Join(m.Dir, name))
-	if errors.Is(err, fs.ErrNotExist) {
+// addValues reads a file of values. One that is not there is an error only if somebody asked for it.
+func (m *Module) addValues(name string, given map[string]hcl.Expression, asked bool) error {
+	path := name
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(m.Dir, name)
+	}
+	data, err := regular.ReadFile(path, regular.MaxCode)
+	if errors.Is(err, fs.ErrNotExist) && !asked {
 		return nil
 	}
 	if err != nil {

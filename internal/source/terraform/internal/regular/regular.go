@@ -13,38 +13,45 @@ import (
 // MaxCode bounds files of code, of values and what functions of the language read: far above what people write.
 const MaxCode = 16 << 20
 
-// ReadFile reads a regular file, or what a link to one leads to, of at most so many bytes. That the file is not there is
-// [fs.ErrNotExist].
-func ReadFile(path string, most int64) ([]byte, error) {
+// Open opens a regular file, or what a link to one leads to. That it is not there is [fs.ErrNotExist].
+func Open(path string) (*os.File, error) {
 	info, err := os.Stat(path) // a device may do something when it is opened
-	if err != nil {
-		return nil, err
+	if err == nil {
+		err = check(path, info)
 	}
-	if err := check(path, info, most); err != nil {
+	if err != nil {
 		return nil, err
 	}
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // it may have become a pipe since
 	if err != nil {
 		return nil, err
 	}
+	if info, err = f.Stat(); err == nil {
+		err = check(path, info)
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// ReadFile reads a file as [Open] does, if it has at most so many bytes.
+func ReadFile(path string, most int64) ([]byte, error) {
+	f, err := Open(path)
+	if err != nil {
+		return nil, err
+	}
 	defer f.Close()
-	if info, err = f.Stat(); err != nil {
-		return nil, err
-	}
-	if err := check(path, info, most); err != nil {
-		return nil, err
-	}
 	data, err := io.ReadAll(io.LimitReader(f, most+1))
-	if err == nil && int64(len(data)) > most { // it grew since
-		return nil, tooLarge(path, most)
+	if err == nil && int64(len(data)) > most {
+		return nil, fmt.Errorf("%s has more than %d bytes", path, most)
 	}
 	return data, err
 }
 
-func check(path string, info fs.FileInfo, most int64) error {
+func check(path string, info fs.FileInfo) error {
 	switch mode := info.Mode(); {
-	case mode.IsRegular() && info.Size() > most:
-		return tooLarge(path, most)
 	case mode.IsRegular():
 		return nil
 	case mode.IsDir():
@@ -53,8 +60,4 @@ func check(path string, info fs.FileInfo, most int64) error {
 		return fmt.Errorf("%s is a named pipe, and no regular file", path)
 	}
 	return fmt.Errorf("%s is no regular file", path)
-}
-
-func tooLarge(path string, most int64) error {
-	return fmt.Errorf("%s has more than %d bytes", path, most)
 }
