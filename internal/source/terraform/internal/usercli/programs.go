@@ -1,0 +1,127 @@
+package usercli
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclparse"
+
+	"github.com/taffrail-dev/taffrail"
+	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/diag"
+)
+
+// running are the types of data sources that run a program of the code's choice whenever they are read, which a plan does.
+var running = []string{"external", "shell_script"}
+
+// Programs says where the code, of any module, has a program run during a plan: "main.tf:12: data external". Provisioners run at
+// an apply alone. What cannot be read is an error, since it might run anything.
+func (c *Copy) Programs() ([]string, error) {
+	var found []string
+	for _, dir := range outermostFirst(c.modules) {
+		err := eachFile(c.copyOf(dir), isSource, func(path string) error {
+			places, err := programsIn(path)
+			for _, p := range places {
+				found = append(found, c.named(path, p.line)+": "+p.what)
+			}
+			return err
+		})
+		if err != nil {
+			return nil, failedCode(err)
+		}
+	}
+	return found, nil
+}
+
+// copyOf is where the tool finds a module: those at absolute paths were not copied.
+func (c *Copy) copyOf(dir string) string {
+	if place := c.place(dir); within(place, c.Tree) {
+		if _, err := os.Stat(place); err == nil {
+			return place
+		}
+	}
+	return dir
+}
+
+func outermostFirst(dirs []string) []string {
+	return slices.Compact(slices.Sorted(slices.Values(dirs)))
+}
+
+func isSource(name string) bool { return isCode(name) && !strings.Contains(name, ".tfvars") }
+
+func failedCode(err error) error {
+	return &taffrail.Error{Op: "look for programs in the code", Kind: taffrail.KindInvalid, Err: err, Hint: "see what `terraform validate` or `tofu validate` says"}
+}
+
+func (c *Copy) named(path string, line int) string {
+	name := path
+	if rel, err := filepath.Rel(c.root, path); err == nil && within(path, c.Tree) {
+		name = filepath.ToSlash(rel)
+	}
+	return fmt.Sprintf("%s:%d", name, line)
+}
+
+type program struct {
+	line int
+	what string
+}
+
+// maxCode is the size of the largest file of code that is read.
+const maxCode = 64 << 20
+
+func programsIn(path string) ([]program, error) {
+	if info, err := os.Stat(path); err != nil || info.Size() > maxCode {
+		return nil, fmt.Errorf("%s is larger than %d MiB: %w", path, maxCode>>20, err)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	parser := hclparse.NewParser()
+	parse := parser.ParseHCL
+	if strings.HasSuffix(path, ".json") {
+		parse = parser.ParseJSON
+	}
+	file, diags := parse(data, filepath.Base(path))
+	if diags.HasErrors() {
+		return nil, diag.First(diags)
+	}
+	return inBody(file.Body, topBlocks)
+}
+
+var (
+	topBlocks = &hcl.BodySchema{Blocks: []hcl.BlockHeaderSchema{
+		{Type: "data", LabelNames: []string{"type", "name"}}, {Type: "check", LabelNames: []string{"name"}}, {Type: "terraform"},
+	}}
+	innerBlocks = &hcl.BodySchema{Blocks: []hcl.BlockHeaderSchema{
+		{Type: "data", LabelNames: []string{"type", "name"}}, {Type: "encryption"},
+		{Type: "key_provider", LabelNames: []string{"type", "name"}}, {Type: "method", LabelNames: []string{"type", "name"}},
+	}}
+)
+
+// inBody looks through the blocks that may hold what is looked for: checks have data sources, and OpenTofu's settings for encryption
+// can have a program give the key.
+func inBody(body hcl.Body, schema *hcl.BodySchema) (found []program, err error) {
+	content, _, diags := body.PartialContent(schema)
+	if diags.HasErrors() {
+		return nil, diag.First(diags)
+	}
+	for _, b := range content.Blocks {
+		switch b.Type {
+		case "check", "terraform", "encryption":
+			inner, err := inBody(b.Body, innerBlocks)
+			if err != nil {
+				return nil, err
+			}
+			found = append(found, inner...)
+		default:
+			if slices.Contains(running, b.Labels[0]) {
+				found = append(found, program{line: b.DefRange.Start.Line, what: b.Type + " " + b.Labels[0]})
+			}
+		}
+	}
+	return found, nil
+}
