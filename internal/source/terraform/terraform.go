@@ -62,6 +62,10 @@ type Config struct {
 	ConfirmMassDeletion bool `yaml:"confirm_mass_deletion"`
 	// CLIConfig is the file that says where mirrors of providers are. Empty means the file that the tools would take.
 	CLIConfig string `yaml:"cli_config"`
+	// CLI is the user's own tool, where one is needed: "terraform", "tofu" or a path. Empty means the one that fits the stack.
+	CLI string `yaml:"cli"`
+	// AllowExec permits what the stack's code can ask for: to run programs of its choice, such as those that give a key.
+	AllowExec bool `yaml:"allow_exec"`
 	// CacheDir is a folder in which packed providers are unpacked. Empty means a folder "taffrail" in the user's cache.
 	CacheDir string `yaml:"cache_dir"`
 	// AllowUnlocked runs providers of a stack that has no lock file, if init left exactly one version of them in the stack's
