@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/taffrail-dev/taffrail"
@@ -129,10 +130,14 @@ func (p *page) payloads(e daemon.LogEntry) {
 		return
 	}
 	var finding taffrail.Salted[taffrail.Finding]
+	var rules taffrail.Salted[[]taffrail.AcceptRule]
 	var gaps taffrail.Salted[[]taffrail.Gap]
+	kind, _ := e.Entry.Body.Kind()
 	switch {
 	case isFinding(e.Entry.Body) && json.Unmarshal(payload, &finding) == nil:
 		p.finding(finding.Content)
+	case kind == taffrail.EntryScanStarted && json.Unmarshal(payload, &rules) == nil:
+		p.acceptRules(rules.Content)
 	case json.Unmarshal(payload, &gaps) == nil:
 		p.gaps(gaps.Content, view{all: true})
 	default:
@@ -155,13 +160,34 @@ func (p *page) finding(f taffrail.Finding) {
 	p.wanted(f)
 }
 
-// refOf is the payload that a body names, if it names one.
+// acceptRules prints the rules of acceptance that held.
+func (p *page) acceptRules(rules []taffrail.AcceptRule) {
+	p.line()
+	p.line("Rules of acceptance that held:")
+	for _, r := range rules {
+		p.paragraph(safe(fmt.Sprintf("%s: until %s, by %s: %s", r.From, stamp(r.Expires), r.Owner, r.Reason)), 2, p.dim)
+	}
+}
+
+// refOf is the payload that a body names for people to read, if it names one. Digests of versions are none.
 func refOf(b taffrail.EntryBody) (taffrail.BlobRef, bool) {
 	refs := b.Payloads()
+	if ref, ok := versionsOf(b); ok {
+		refs = slices.DeleteFunc(refs, func(r taffrail.BlobRef) bool { return r == ref })
+	}
 	if len(refs) == 0 {
 		return taffrail.BlobRef{}, false
 	}
 	return refs[0], true
+}
+
+// versionsOf is the payload of the versions that a scan saw changed, if there is one.
+func versionsOf(b taffrail.EntryBody) (taffrail.BlobRef, bool) {
+	f, ok := b.(taffrail.ScanFinished)
+	if !ok || f.Versions == nil || f.Versions.Changed == 0 {
+		return taffrail.BlobRef{}, false
+	}
+	return f.Versions.Blob, true
 }
 
 func isFinding(b taffrail.EntryBody) bool {
@@ -192,8 +218,23 @@ type entryList struct {
 
 type entryForm struct {
 	daemon.LogEntry
-	Payload json.RawMessage `json:"payload,omitempty"` // what the body points to
-	Missing string          `json:"missing,omitempty"` // why there is no payload
+	Payload  json.RawMessage `json:"payload,omitempty"`  // what the body points to
+	Versions json.RawMessage `json:"versions,omitempty"` // the versions that it points to
+	Missing  string          `json:"missing,omitempty"`  // why one of them is not there
+}
+
+// take gives a payload, or notes why there is none.
+func (f *entryForm) take(e daemon.LogEntry, ref taffrail.BlobRef) json.RawMessage {
+	payload, err := payloadOf(e, ref)
+	switch {
+	case err != nil:
+		f.Missing = err.Error()
+	case json.Valid(payload):
+		return payload
+	default:
+		f.Missing = "the payload is no JSON"
+	}
+	return nil
 }
 
 func entriesForm(entries []daemon.LogEntry) entryList {
@@ -201,15 +242,10 @@ func entriesForm(entries []daemon.LogEntry) entryList {
 	for _, e := range entries {
 		form := entryForm{LogEntry: e}
 		if ref, ok := refOf(e.Entry.Body); ok {
-			payload, err := payloadOf(e, ref)
-			switch {
-			case err != nil:
-				form.Missing = err.Error()
-			case json.Valid(payload):
-				form.Payload = payload
-			default:
-				form.Missing = "the payload is no JSON"
-			}
+			form.Payload = form.take(e, ref)
+		}
+		if ref, ok := versionsOf(e.Entry.Body); ok {
+			form.Versions = form.take(e, ref)
 		}
 		l.Entries = append(l.Entries, form)
 	}
