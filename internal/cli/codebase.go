@@ -3,6 +3,7 @@ package cli
 import (
 	"net/url"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 	"time"
@@ -24,7 +25,11 @@ const baseID = "%SRCROOT%"
 
 func codeBaseOf(s taffrail.StackInfo) codeBase {
 	if !filepath.IsAbs(s.Name) {
-		return codeBase{self: s.Name}
+		base := codeBase{self: s.Name}
+		if !strings.Contains(s.Name, "://") {
+			base.prefix = filepath.ToSlash(s.Name)
+		}
+		return base
 	}
 	folder := s.Name
 	if info, err := os.Stat(folder); err == nil && !info.IsDir() {
@@ -48,8 +53,8 @@ func repositoryOf(folder string) string {
 	}
 }
 
-func below(root, path string) string {
-	rel, err := filepath.Rel(root, path)
+func below(root, name string) string {
+	rel, err := filepath.Rel(root, name)
 	if err != nil {
 		return ""
 	}
@@ -66,11 +71,11 @@ func (p codeBase) bases() map[string]sarif.ArtifactLocation {
 
 // physical is where the code declares a resource. Where that is not known it is the stack, without a line.
 func (p codeBase) physical(r taffrail.Resource) *sarif.PhysicalLocation {
-	path := p.self
+	at := p.self
 	if r.File != "" {
-		path = strings.TrimPrefix(p.prefix+"/"+filepath.ToSlash(r.File), "./")
+		at = path.Join(p.prefix, filepath.ToSlash(r.File))
 	}
-	artifact := sarif.NewArtifactLocation().WithURI(relativeURI(path))
+	artifact := sarif.NewArtifactLocation().WithURI(relativeURI(at))
 	if p.root != "" {
 		artifact.WithURIBaseID(baseID)
 	}
@@ -82,11 +87,11 @@ func (p codeBase) physical(r taffrail.Resource) *sarif.PhysicalLocation {
 }
 
 // relativeURI writes a path as a reference: a colon in its first part would else be taken for a scheme.
-func relativeURI(path string) string {
-	if path == "" {
-		path = "."
+func relativeURI(name string) string {
+	if name == "" {
+		name = "."
 	}
-	return (&url.URL{Path: path}).String()
+	return (&url.URL{Path: name}).String()
 }
 
 func stampSARIF(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }

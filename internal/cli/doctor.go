@@ -11,7 +11,8 @@ import (
 )
 
 func (a *app) doctorCommand() *cobra.Command {
-	var f scanFlags
+	var f sourceFlags
+	var form output
 	cmd := &cobra.Command{
 		Use:   "doctor [DIR|STATE|URL]",
 		Short: "Say what a scan could read and what it could not, and why",
@@ -20,9 +21,9 @@ func (a *app) doctorCommand() *cobra.Command {
 			exitStatusHelp("0 nothing failed", "1 something failed, or it could not be looked at", "3 the log is not what was written"),
 		Example: "taffrail doctor infra/prod",
 		Args:    cobra.ArbitraryArgs,
-		RunE:    a.do(1, func(ctx context.Context, args []string) error { return a.doctor(ctx, f, append(args, ".")[0]) }),
+		RunE:    a.do(1, func(ctx context.Context, args []string) error { return a.doctor(ctx, f, append(args, ".")[0], form) }),
 	}
-	outputFlag(cmd, &f.output)
+	outputFlag(cmd, &form)
 	f.add(cmd.Flags())
 	return cmd
 }
@@ -42,11 +43,14 @@ type doctorForm struct {
 // checkResults are the results, in the order in which they are counted, with their words in a column.
 var checkResults = []taffrail.CheckResult{taffrail.CheckOK, taffrail.CheckWarning, taffrail.CheckFailed, taffrail.CheckSkipped}
 
-func (a *app) doctor(ctx context.Context, f scanFlags, target string) error {
-	if err := f.check([]string{target}); err != nil {
+func (a *app) doctor(ctx context.Context, f sourceFlags, target string, as output) error {
+	if target == "" {
+		return usage("give a folder or a state file, or nothing for this folder", "the stack's name is empty")
+	}
+	if err := f.check(); err != nil {
 		return err
 	}
-	request, err := f.request([]string{target}, 0)
+	request, err := f.request(target, nil)
 	if err != nil {
 		return err
 	}
@@ -65,7 +69,7 @@ func (a *app) doctor(ctx context.Context, f scanFlags, target string) error {
 		if err != nil {
 			return err
 		}
-		return a.printDoctor(form, f.output)
+		return a.printDoctor(form, as)
 	})
 }
 

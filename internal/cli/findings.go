@@ -42,15 +42,39 @@ func changeLines(f taffrail.Finding) []string {
 	return lines
 }
 
-// changeLine is one change: "path: before → after (the next apply reverts it)". Each value takes so many cells at most.
+// changeLine is one change: "path: before → after (the next apply reverts it)", or what a set lost or gained. Each value takes so many
+// cells at most.
 func changeLine(c taffrail.Change, most int) string {
-	before, after := renderPair(c.Before, c.After)
-	before, after = clipPair(before, after, most)
-	line := fmt.Sprintf("%s: %s → %s", renderPath(c.Path), before, after)
+	path, before, after := sidesOf(c, most)
+	line := fmt.Sprintf("%s: %s → %s", path, before, after)
+	switch {
+	case before == "":
+		line = fmt.Sprintf("%s: gained %s", path, after)
+	case after == "":
+		line = fmt.Sprintf("%s: lost %s", path, before)
+	}
 	if c.Effect != "" {
 		line += " (" + effectNote(c.Effect, 1) + ")"
 	}
 	return line
+}
+
+// sidesOf gives a path and the two sides of a change. Of an element that a set gained or lost one side is empty, and the path is the set's.
+func sidesOf(c taffrail.Change, most int) (path, before, after string) {
+	if set, ok := setOf(c); ok {
+		path = renderPath(set)
+		if c.Before.IsNull() {
+			return path, "", clipMiddle(renderValue(c.After), most)
+		}
+		return path, clipMiddle(renderValue(c.Before), most), ""
+	}
+	r := rowOf(c, false)
+	before, after = r.before, r.after
+	if r.lines != nil { // two documents
+		before, after = renderPair(c.Before, c.After)
+	}
+	before, after = clipPair(before, after, most)
+	return r.path, before, after
 }
 
 // gapLine says what was not checked, and why.

@@ -24,16 +24,21 @@ type junitSuites struct {
 }
 
 type junitSuite struct {
-	XMLName    xml.Name        `xml:"testsuite"`
-	Name       string          `xml:"name,attr"`
-	Tests      int             `xml:"tests,attr"`
-	Failures   int             `xml:"failures,attr"`
-	Errors     int             `xml:"errors,attr"`
-	Skipped    int             `xml:"skipped,attr"`
-	Time       string          `xml:"time,attr,omitempty"`
-	Timestamp  string          `xml:"timestamp,attr,omitempty"`
-	Properties []junitProperty `xml:"properties>property,omitempty"`
+	XMLName    xml.Name `xml:"testsuite"`
+	Name       string   `xml:"name,attr"`
+	Tests      int      `xml:"tests,attr"`
+	Failures   int      `xml:"failures,attr"`
+	Errors     int      `xml:"errors,attr"`
+	Skipped    int      `xml:"skipped,attr"`
+	Time       string   `xml:"time,attr,omitempty"`
+	Timestamp  string   `xml:"timestamp,attr,omitempty"`
+	Properties *junitProperties
 	Cases      []junitCase
+}
+
+type junitProperties struct {
+	XMLName xml.Name        `xml:"properties"`
+	All     []junitProperty `xml:"property"`
 }
 
 type junitProperty struct {
@@ -95,10 +100,10 @@ func junitSuiteOf(s scanned, v view) junitSuite {
 	r := s.report
 	suite := junitSuite{
 		Name: stackTitle(r.Stack), Time: fmt.Sprintf("%.3f", r.FinishedAt.Sub(r.StartedAt).Seconds()), Timestamp: r.StartedAt.UTC().Format("2006-01-02T15:04:05"),
-		Properties: []junitProperty{
+		Properties: &junitProperties{All: []junitProperty{
 			{"scan", r.Scan}, {"in_sync", fmt.Sprint(r.Statuses[taffrail.InSync])}, {"checked", fmt.Sprint(r.Coverage.Checked)}, {"total", fmt.Sprint(r.Coverage.Total)},
 			{"log_origin", safe(r.Log.Origin)}, {"log_entries", fmt.Sprintf("%d-%d", r.Log.First, r.Log.Last)},
-		},
+		}},
 		Cases: []junitCase{coverageCase(s)},
 	}
 	for _, d := range r.Drifts {

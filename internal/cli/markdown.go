@@ -57,8 +57,10 @@ func markdownTitle(all []scanned) string {
 	t := totalOf(all)
 	word := "in sync"
 	switch {
-	case t.Drifted > 0:
-		word = "drift: " + count(int64(t.Drifts), "resource", "resources")
+	case t.Drifts == 1:
+		word = "1 resource has drifted"
+	case t.Drifts > 1:
+		word = fmt.Sprintf("%d resources have drifted", t.Drifts)
 	case t.Failed > 0:
 		word = "could not scan"
 	case t.Incomplete > 0:
@@ -184,9 +186,14 @@ func collapsed(r taffrail.Resource, word string, changes []taffrail.Change) stri
 	}
 	var lines []string
 	for _, c := range changes {
-		before, after := renderPair(c.Before, c.After)
-		before, after = clipPair(before, after, most)
-		lines = append(lines, "@@ "+renderPath(c.Path)+" @@"+effectSuffix(c), "- "+before, "+ "+after)
+		path, before, after := sidesOf(c, most)
+		lines = append(lines, "@@ "+path+" @@"+effectSuffix(c))
+		if before != "" {
+			lines = append(lines, "- "+before)
+		}
+		if after != "" {
+			lines = append(lines, "+ "+after)
+		}
 	}
 	body := strings.Join(lines, "\n")
 	mark := fence(body)
@@ -226,8 +233,8 @@ func inline(text string) string {
 // prose writes a text so that nothing in it has a meaning for Markdown or HTML: a numeric reference never has (CommonMark 0.31, 2.5).
 func prose(text string) string {
 	var b strings.Builder
-	for _, r := range text {
-		if r < 0x80 && strings.ContainsRune("!\"#$%&'*+/;<=>?@[\\]^_`{|}~:", r) {
+	for i, r := range text {
+		if strings.ContainsRune("!\"#$&*<>@[\\]^_`{|}~", r) || strings.HasPrefix(text[i:], "://") {
 			fmt.Fprintf(&b, "&#%d;", r)
 			continue
 		}

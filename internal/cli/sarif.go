@@ -138,7 +138,7 @@ func resultOf(f taffrail.Finding, rule string, p codeBase) *sarif.Result {
 	result := sarif.NewResult().WithRuleID(sarifRules[i].id).WithRuleIndex(i).WithLevel(sarifRules[i].level)
 	location := sarif.NewLocation().WithLogicalLocations(logical(f.Resource.Address, f.Resource.Type)).WithPhysicalLocation(p.physical(f.Resource))
 	sum := sha256.Sum256([]byte(string(f.Resource.Stack) + "\x00" + string(f.Resource.Address) + "\x00" + rule))
-	return result.AddLocation(location).AddPartialFingerprint("primaryLocationLineHash", hex.EncodeToString(sum[:8])+":1")
+	return result.AddLocation(location).WithPartialFingerprints(map[string]string{"primaryLocationLineHash": hex.EncodeToString(sum[:8]) + ":1"})
 }
 
 func logical(address taffrail.Address, kind taffrail.ResourceType) []*sarif.LogicalLocation {

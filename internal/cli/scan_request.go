@@ -121,22 +121,14 @@ func (s sourceSettings) check(vars []string) error {
 	return nil
 }
 
-// request is what is asked for one of the stacks. Where unmanaged resources are looked for, it knows of the others.
-func (f scanFlags) request(targets []string, i int) (daemon.ScanRequest, error) {
-	r := daemon.ScanRequest{System: f.source, Selection: f.selection(), Scope: f.scope()}
-	var also []string
-	if len(r.Scope.Types) > 0 {
-		for _, other := range slices.Concat(targets[:i], targets[i+1:], f.managedBy) {
-			if other != targets[i] && !slices.Contains(also, other) {
-				also = append(also, other)
-			}
-		}
-	}
-	settings, err := f.settings(targets[i], also)
+// request is what is asked for one stack as far as the source is concerned. also are other stacks.
+func (f sourceFlags) request(target string, also []string) (daemon.ScanRequest, error) {
+	r := daemon.ScanRequest{System: f.source}
+	settings, err := f.settings(target, also)
 	if err != nil {
 		return r, err
 	}
-	c, err := configOf(f.config, targets[i])
+	c, err := configOf(f.config, target)
 	if err != nil {
 		return r, err
 	}
@@ -144,6 +136,22 @@ func (f scanFlags) request(targets []string, i int) (daemon.ScanRequest, error) 
 	if f.source == "terraform" {
 		r.Settings, err = underFlags(c.Terraform, settings)
 	}
+	return r, err
+}
+
+// request is what is asked for one of the stacks. Where unmanaged resources are looked for, it knows of the others.
+func (f scanFlags) request(targets []string, i int) (daemon.ScanRequest, error) {
+	scope := f.scope()
+	var also []string
+	if len(scope.Types) > 0 {
+		for _, other := range slices.Concat(targets[:i], targets[i+1:], f.managedBy) {
+			if other != targets[i] && !slices.Contains(also, other) {
+				also = append(also, other)
+			}
+		}
+	}
+	r, err := f.sourceFlags.request(targets[i], also)
+	r.Selection, r.Scope = f.selection(), scope
 	return r, err
 }
 

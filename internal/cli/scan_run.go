@@ -124,11 +124,14 @@ func (a *app) tell(s scanned, named bool) {
 	if s.err == nil && s.report.Log.Started {
 		a.announce(s.report.Log.Origin, s.report.Log.Key)
 	}
-	if s.err != nil && named {
-		printError(a.screen, a.styleOf(a.Stderr), &stackError{s.target, s.err})
-	} else if s.err != nil {
-		printError(a.screen, a.styleOf(a.Stderr), s.err)
+	if _, terminal := terminalOf(a.Stdout); s.err == nil || terminal && askedForm(a.Args) == outputTable {
+		return // or it stands in the table that the same person sees
 	}
+	if named {
+		printError(a.screen, a.styleOf(a.Stderr), &stackError{s.target, s.err})
+		return
+	}
+	printError(a.screen, a.styleOf(a.Stderr), s.err)
 }
 
 // A stackError names the stack that an error is about.
@@ -157,6 +160,9 @@ func (a *app) printStack(s scanned, f scanFlags, i int) error {
 		p.line("Stack ", p.bold(safe(s.target)))
 		p.line()
 		p.paragraph("Error: "+safe(s.err.Error()), 0, p.alarm)
+		if hint := taffrail.HintOf(s.err); hint != "" {
+			p.paragraph("hint: "+safe(hint), 0, p.dim)
+		}
 	} else {
 		p.report(s.report, f.view())
 	}

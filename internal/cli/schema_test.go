@@ -25,7 +25,23 @@ const (
 // strictSchema is made of the Go types; no field may be missing from it.
 func strictSchema(t *testing.T) *jsonschema.Schema {
 	t.Helper()
-	s, err := jsonschema.For[daemon.ScanReport](&jsonschema.ForOptions{TypeSchemas: map[reflect.Type]*jsonschema.Schema{
+	s := schemaOf[daemon.ScanReport](t)
+	s.Properties["schema"] = oneOf(daemon.ScanSchema)
+	return s
+}
+
+// eventsSchema is that of one line of events.
+func eventsSchema(t *testing.T) *jsonschema.Schema {
+	t.Helper()
+	s := schemaOf[event](t)
+	s.Properties["schema"] = oneOf(eventSchema)
+	return s
+}
+
+// schemaOf is the schema of a type that holds words of ours.
+func schemaOf[T any](t *testing.T) *jsonschema.Schema {
+	t.Helper()
+	s, err := jsonschema.For[T](&jsonschema.ForOptions{TypeSchemas: map[reflect.Type]*jsonschema.Schema{
 		reflect.TypeFor[taffrail.Value]():  {Ref: "#/$defs/value"},
 		reflect.TypeFor[taffrail.Path]():   {Type: "string", Description: "where in the resource's attributes"},
 		reflect.TypeFor[taffrail.Status](): oneOf(taffrail.InSync, taffrail.Modified, taffrail.Deleted, taffrail.Unmanaged, taffrail.NotChecked),
@@ -33,14 +49,15 @@ func strictSchema(t *testing.T) *jsonschema.Schema {
 		reflect.TypeFor[taffrail.Effect](): oneOf(taffrail.EffectReverts, taffrail.EffectKept, taffrail.EffectIfConfigured, taffrail.EffectUnknown),
 		reflect.TypeFor[taffrail.Action](): oneOf(taffrail.ActionCreate, taffrail.ActionUpdate, taffrail.ActionReplace, taffrail.ActionDelete,
 			taffrail.ActionMove, taffrail.ActionImport, taffrail.ActionForget),
-		reflect.TypeFor[taffrail.Outcome]():   oneOf(taffrail.OutcomeOK, taffrail.OutcomeIncomplete),
-		reflect.TypeFor[taffrail.EndReason](): oneOf(taffrail.EndInSync, taffrail.EndReleased, taffrail.EndIgnored),
-		reflect.TypeFor[daemon.Level]():       oneOf(daemon.LevelSequenced, daemon.LevelSigned),
+		reflect.TypeFor[taffrail.Outcome]():     oneOf(taffrail.OutcomeOK, taffrail.OutcomeIncomplete),
+		reflect.TypeFor[taffrail.EndReason]():   oneOf(taffrail.EndInSync, taffrail.EndReleased, taffrail.EndIgnored),
+		reflect.TypeFor[daemon.Level]():         oneOf(daemon.LevelSequenced, daemon.LevelSigned),
+		reflect.TypeFor[taffrail.CheckResult](): oneOf(checkResults...),
+		reflect.TypeFor[eventType]():            oneOf(eventTypes...),
 	}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.Properties["schema"] = oneOf(daemon.ScanSchema)
 	s.Defs = map[string]*jsonschema.Schema{"value": valueSchema()}
 	eachSchema(s, func(s *jsonschema.Schema) {
 		if slices.Contains(s.Types, "array") { // never null, by the report's contract
