@@ -63,7 +63,7 @@ func (s *Sheet) row(j Judge) []string {
 	if noise != "0" {
 		noise += " resources"
 	}
-	return []string{s.suite, j.Name, j.Version, s.provider, fmt.Sprint(s.deeds), fmt.Sprint(len(s.truth)), count(got.Missed), count(got.False), noise}
+	return []string{s.suite, j.Name, j.Version, s.provider, fmt.Sprint(s.deeds), fmt.Sprint(s.changed), count(got.Missed), count(got.False), noise}
 }
 
 // A table is the one of the page, with what stands around it.

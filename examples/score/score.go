@@ -18,31 +18,33 @@ const Gone = "(deleted)"
 // as deep as a plan's list of drift goes without a schema.
 type Spot struct{ Address, Attribute string }
 
-// A Tally is what came of one judge in one suite. Each spot counts once, however many rounds had it.
+// A Tally is what came of one judge in one suite.
 type Tally struct {
-	Noise  []Spot // said right after the apply, when nothing was done
-	Missed []Spot
-	False  []Spot // said of what nobody touched
+	Noise  []Spot // said right after the apply, when nothing was done; each once, sorted
+	Missed []Spot // once for each round in which it was missed
+	False  []Spot // said of what nobody touched; each once, however often it was said, sorted
 }
 
 // A Sheet collects the score of one suite.
 type Sheet struct {
 	suite, provider string
-	deeds           int
-	truth           map[Spot]bool
+	deeds, changed  int
 	judges          map[string]*judged
 }
 
-type judged struct{ noise, missed, wrong map[Spot]bool }
+type judged struct {
+	noise, wrong map[Spot]bool
+	missed       []Spot
+}
 
 // New begins the sheet of a suite. The provider is named with the version of its protocol: "harbor (6)".
 func New(suite, provider string) *Sheet {
-	return &Sheet{suite: suite, provider: provider, truth: map[Spot]bool{}, judges: map[string]*judged{}}
+	return &Sheet{suite: suite, provider: provider, judges: map[string]*judged{}}
 }
 
 func (s *Sheet) judge(name string) *judged {
 	if s.judges[name] == nil {
-		s.judges[name] = &judged{noise: map[Spot]bool{}, missed: map[Spot]bool{}, wrong: map[Spot]bool{}}
+		s.judges[name] = &judged{noise: map[Spot]bool{}, wrong: map[Spot]bool{}}
 	}
 	return s.judges[name]
 }
@@ -54,12 +56,10 @@ func (s *Sheet) Fresh(judge string, said []Spot) {
 	}
 }
 
-// Deed counts deeds, with the spots that they changed.
-func (s *Sheet) Deed(n int, truth []Spot) {
-	s.deeds += n
-	for _, at := range truth {
-		s.truth[at] = true
-	}
+// Deed counts a deed, with the spots that it changed: none where it is no drift.
+func (s *Sheet) Deed(truth []Spot) {
+	s.deeds++
+	s.changed += len(truth)
 }
 
 // Round notes what a judge says after a round of deeds.
@@ -67,7 +67,7 @@ func (s *Sheet) Round(judge string, truth, said []Spot) {
 	j := s.judge(judge)
 	for _, at := range truth {
 		if !slices.Contains(said, at) {
-			j.missed[at] = true
+			j.missed = append(j.missed, at)
 		}
 	}
 	for _, at := range said {
@@ -80,7 +80,7 @@ func (s *Sheet) Round(judge string, truth, said []Spot) {
 // Tally gives what came of a judge.
 func (s *Sheet) Tally(judge string) Tally {
 	j := s.judge(judge)
-	return Tally{Noise: sorted(j.noise), Missed: sorted(j.missed), False: sorted(j.wrong)}
+	return Tally{Noise: sorted(j.noise), Missed: j.missed, False: sorted(j.wrong)}
 }
 
 // Clean fails the test unless a judge missed nothing and said nothing false.

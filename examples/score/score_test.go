@@ -16,7 +16,8 @@ func TestTally(t *testing.T) {
 	s := New("here", "some (5)")
 	a, b, c := Spot{"x.a", "one"}, Spot{"x.b", "two"}, Spot{"x.b", "three"}
 	s.Fresh("poor", []Spot{c})
-	s.Deed(2, []Spot{a, b})
+	s.Deed([]Spot{a})
+	s.Deed([]Spot{b})
 	s.Round("poor", []Spot{a}, []Spot{c})
 	s.Round("poor", []Spot{b}, []Spot{b, c})
 	want := Tally{Noise: []Spot{c}, Missed: []Spot{a}, False: []Spot{c}}
