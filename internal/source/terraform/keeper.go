@@ -14,37 +14,60 @@ import (
 // nothing.
 type keeper struct {
 	target target
+	config Config
+	host   host
 
-	mu      sync.Mutex
-	remote  backend.Reader // nil until it is needed, and for a file
-	version string         // of the state that header was read from
-	header  state.Header
+	mu         sync.Mutex
+	remote     backend.Reader // nil until it is needed, and for a file
+	version    string         // of the state that header was read from
+	header     state.Header
+	decrypting bool // whether remote is OpenTofu, which decrypts
 }
 
 // readHeader tells which version of the state is kept now.
 func (k *keeper) readHeader(ctx context.Context) (state.Header, error) {
-	if k.target.backend == nil {
-		return state.ReadHeader(k.target.state)
-	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	if k.target.backend == nil {
+		h, err := state.ReadHeader(k.target.state)
+		if err == nil || !k.turns(ctx, &err) {
+			return h, err
+		}
+	}
 	_, err := k.fetch(ctx, k.version)
 	return k.header, err
 }
 
 // read reads the state as a whole.
 func (k *keeper) read(ctx context.Context) (*state.State, error) {
-	if k.target.backend == nil {
-		return state.Read(k.target.state)
-	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	if k.target.backend == nil {
+		s, err := state.Read(k.target.state)
+		if err == nil || !k.turns(ctx, &err) {
+			return s, err
+		}
+	}
 	body, err := k.fetch(ctx, "")
 	if err != nil {
 		return nil, err
 	}
 	s, err := state.Parse(body)
 	return s, k.named(err)
+}
+
+// turns says whether a file that could not be read is read by OpenTofu from now on. If that is what it needs and cannot have, the
+// error says so instead.
+func (k *keeper) turns(ctx context.Context, err *error) bool {
+	if taffrail.KindOf(*err) != taffrail.KindInvalid || !isEncryptedFile(k.target.state) {
+		return false
+	}
+	turned, refused := k.decrypt(ctx, []byte(`{"encrypted_data": true}`))
+	if refused != nil {
+		*err = refused
+		return false
+	}
+	return turned
 }
 
 // fetch asks the backend for the state, unless it is of a version that is known: then there is no body.
@@ -58,6 +81,11 @@ func (k *keeper) fetch(ctx context.Context, known string) ([]byte, error) {
 	}
 	h, err := state.ParseHeader(body)
 	if err != nil {
+		if turned, refused := k.decrypt(ctx, body); refused != nil {
+			return nil, k.named(refused)
+		} else if turned {
+			return k.fetch(ctx, "")
+		}
 		return nil, k.named(err)
 	}
 	k.version, k.header = version, h
@@ -66,7 +94,7 @@ func (k *keeper) fetch(ctx context.Context, known string) ([]byte, error) {
 
 func (k *keeper) open(ctx context.Context) (err error) {
 	if k.remote == nil {
-		k.remote, err = backend.Open(ctx, *k.target.backend)
+		k.remote, err = k.connect(ctx)
 	}
 	return err
 }
@@ -81,12 +109,12 @@ func (k *keeper) named(err error) error {
 
 // locked says whether somebody holds the state's lock, as far as that can be seen: an apply is likely under way.
 func (k *keeper) locked(ctx context.Context) (who string, locked bool, err error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
 	if k.target.backend == nil {
 		who, locked = k.target.locked()
 		return who, locked, nil
 	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
 	if err := k.open(ctx); err != nil {
 		return "", false, err
 	}
@@ -99,11 +127,11 @@ var lockUnknown = backend.Lock{Unknown: true}.String()
 
 // name says where the state is, for people.
 func (k *keeper) name() string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
 	if k.target.backend == nil {
 		return k.target.state
 	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
 	if k.remote == nil {
 		return k.target.backend.Type
 	}
@@ -116,6 +144,6 @@ func (k *keeper) close() error {
 	if k.remote == nil {
 		return nil
 	}
-	defer func() { k.remote, k.version = nil, "" }()
+	defer func() { k.remote, k.version, k.decrypting = nil, "", false }()
 	return k.remote.Close()
 }

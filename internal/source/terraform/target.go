@@ -22,6 +22,7 @@ type target struct {
 	workspace string
 	dataDir   string
 	code      bool // whether the folder holds code
+	recorded  bool // whether the backend is the one that init recorded there
 }
 
 func findTarget(c Config, host host) (target, error) {
@@ -55,6 +56,7 @@ func findTarget(c Config, host host) (target, error) {
 	}
 	t.state, t.workspace = place.State, place.Workspace
 	if b := place.Backend; b != nil {
+		t.recorded = true
 		t.backend = &backend.Config{
 			Type: b.Type, Attributes: b.Attributes, Workspace: t.workspace, Dir: path, DataDir: t.dataDir,
 			Home: host.home, Env: host.getenv, Environ: host.environ,
@@ -64,6 +66,15 @@ func findTarget(c Config, host host) (target, error) {
 		}
 	}
 	return t, nil
+}
+
+// locate finds where the code keeps its state.
+func (t target) locate(workspace string, host host) (module.Place, error) {
+	root, err := module.Load(t.dir)
+	if err != nil {
+		return module.Place{}, err
+	}
+	return root.Locate(t.dataDir, cmp.Or(workspace, t.workspace), host.getenv)
 }
 
 // stateTarget takes a state file. The folder that it stands in may hold the code, and for a workspace's state the folder above

@@ -64,7 +64,8 @@ type Config struct {
 	CLIConfig string `yaml:"cli_config"`
 	// CLI is the user's own tool, where one is needed: "terraform", "tofu" or a path. Empty means the one that fits the stack.
 	CLI string `yaml:"cli"`
-	// AllowExec permits what the stack's code can ask for: to run programs of its choice, such as those that give a key.
+	// AllowExec permits what the stack's code can ask for: to run programs of its choice, such as those that give a key,
+	// and those of data sources of the type "external" where Pending is asked for.
 	AllowExec bool `yaml:"allow_exec"`
 	// CacheDir is a folder in which packed providers are unpacked. Empty means a folder "taffrail" in the user's cache.
 	CacheDir string `yaml:"cache_dir"`
@@ -74,6 +75,10 @@ type Config struct {
 	// ReadAll also reads resources whose data lives in the state alone (random, time, tls, ...). Their providers answer with
 	// what they are given, so that this shows no drift: it is for tests of the machinery.
 	ReadAll bool `yaml:"read_all"`
+	// Pending also asks what the code wants and is not applied yet, through the user's own terraform or tofu.
+	Pending bool `yaml:"pending"`
+	// PlanTimeout bounds each plan of it. 0 means 10m.
+	PlanTimeout time.Duration `yaml:"plan_timeout"`
 	// List says by type how its live resources are listed, where they are looked for that no stack declares: what would stand in the
 	// list's block of code, such as harbor_dns_record: {zone: "example.com"}.
 	List map[string]map[string]any `yaml:"list"`
@@ -88,6 +93,7 @@ const (
 	defaultTimeout      = time.Minute
 	defaultConfirmDelay = time.Second
 	defaultRetryPause   = 500 * time.Millisecond
+	defaultPlanTimeout  = 10 * time.Minute
 )
 
 func (c Config) withDefaults() (Config, error) {
@@ -100,6 +106,8 @@ func (c Config) withDefaults() (Config, error) {
 		return c, badConfig("timeout %v is negative", c.Timeout)
 	case c.RetryPause < 0 || c.RetryPause > longestPause:
 		return c, badConfig("retry_pause %v is not from 0 to %v", c.RetryPause, longestPause)
+	case c.PlanTimeout < 0:
+		return c, badConfig("plan_timeout %v is negative", c.PlanTimeout)
 	case c.ConfirmDelay < 0:
 		return c, badConfig("confirm_delay %v is negative", c.ConfirmDelay)
 	}
@@ -114,6 +122,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.Timeout == 0 {
 		c.Timeout = defaultTimeout
+	}
+	if c.PlanTimeout == 0 {
+		c.PlanTimeout = defaultPlanTimeout
 	}
 	if c.RetryPause == 0 {
 		c.RetryPause = defaultRetryPause
@@ -147,5 +158,5 @@ func open(env plug.Env, c Config, host host) (*stack, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &stack{env: env, config: c, host: host, target: target, keeper: &keeper{target: target}, sessions: map[addr.ProviderConfig]*session{}}, nil
+	return &stack{env: env, config: c, host: host, target: target, keeper: &keeper{target: target, config: c, host: host}, sessions: map[addr.ProviderConfig]*session{}}, nil
 }

@@ -20,11 +20,15 @@ import (
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/backend/gcs"
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/backend/hcp"
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/backend/kubernetes"
+	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/backend/local"
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/backend/pg"
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/backend/remote"
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/backend/s3"
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/backend/web"
 )
+
+// Limit is how many bytes of state are read at most, unless a Config says otherwise.
+const Limit = remote.DefaultLimit
 
 // Config is a backend's settings and surroundings.
 type Config = remote.Config
@@ -72,6 +76,9 @@ func opener[R Reader](open func(context.Context, Config) (R, error)) func(contex
 // Types lists the backends that can be read, in order.
 func Types() []string { return slices.Sorted(maps.Keys(readers)) }
 
+// Readable says whether a backend can be read without the tool.
+func Readable(kind string) bool { return readers[kind] != nil }
+
 // Open makes a reader for one workspace of a backend. Most make no request yet; credentials may be looked for.
 func Open(ctx context.Context, c Config) (Reader, error) {
 	c = c.WithDefaults()
@@ -87,14 +94,19 @@ func Open(ctx context.Context, c Config) (Reader, error) {
 }
 
 // Pull makes a reader that runs `state pull` of the tool, a name or path, in the stack's folder: for backends that are not in
-// Types, and for states that OpenTofu encrypted. Init must have been run there.
+// Types, and for states that OpenTofu encrypted, also in a file: then the type is "local", and the attribute "path" its path. Init must
+// have been run there.
 func Pull(ctx context.Context, c Config, tool string) (Reader, error) {
 	c = c.WithDefaults()
 	var native command.Native // stays nil itself where there is no reader
-	if readers[c.Type] != nil {
-		own, err := Open(ctx, c)
+	open := readers[c.Type]
+	if c.Type == command.LocalType {
+		open = opener(local.Open)
+	}
+	if open != nil {
+		own, err := open(ctx, c)
 		if err != nil {
-			return nil, err
+			return nil, c.Scrub(err)
 		}
 		native = own
 	}

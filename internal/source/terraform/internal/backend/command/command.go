@@ -26,6 +26,9 @@ import (
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/backend/remote"
 )
 
+// LocalType is the backend that keeps states in files. Init records nothing of it where the code has no block for it.
+const LocalType = "local"
+
 // Native is what is asked of our own reader of a backend.
 type Native interface {
 	Fetch(ctx context.Context, known string) (body []byte, version string, err error)
@@ -60,13 +63,16 @@ func Open(c remote.Config, program string, native Native) (*Reader, error) {
 	return r, nil
 }
 
-// prepare copies what init recorded, and links to the rest: the tool reads it and does not write. A crash leaves the copy in the
+// prepare copies what init recorded, and links to the rest. A crash leaves the copy in the
 // system's folder for temporary files, readable by this user alone, as the original is.
 func (r *Reader) prepare() (err error) {
 	if r.dataDir, err = os.MkdirTemp("", "taffrail-pull-"); err != nil {
 		return remote.Unavailable("free some space for temporary files", "make a data folder: %w", err)
 	}
 	record, err := os.ReadFile(filepath.Join(r.config.DataDir, "terraform.tfstate"))
+	if errors.Is(err, fs.ErrNotExist) && r.config.Type == LocalType {
+		return r.link()
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return remote.Invalid("run init in the stack's folder", "%s: init has not been run", r.config.Dir)
 	}
@@ -76,7 +82,15 @@ func (r *Reader) prepare() (err error) {
 	if err := os.WriteFile(filepath.Join(r.dataDir, "terraform.tfstate"), record, 0o600); err != nil {
 		return remote.Unavailable("", "%w", err)
 	}
+	return r.link()
+}
+
+// link links to the folders of the stack's own data folder: the tool reads them and does not write.
+func (r *Reader) link() error {
 	entries, err := os.ReadDir(r.config.DataDir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
 	if err != nil {
 		return remote.Denied("", "%w", err)
 	}
