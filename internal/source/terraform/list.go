@@ -100,7 +100,7 @@ func (l *listing) run(ctx context.Context) []taffrail.Observation {
 	slices.SortFunc(all, func(a, b taffrail.Observation) int {
 		return cmp.Or(cmp.Compare(a.Resource.Type, b.Resource.Type), cmp.Compare(a.Resource.Address, b.Resource.Address))
 	})
-	return slices.CompactFunc(all, func(a, b taffrail.Observation) bool { return a.Resource.Address == b.Resource.Address })
+	return all
 }
 
 func (l *listing) each(step func(*visit)) {

@@ -23,6 +23,8 @@ type record struct {
 	own      bool   // of the stack itself, so that its live side may be read
 	id       string // empty where there is none
 	key      string // the identity, once the provider's schema is known; empty where the state has none
+	likely   string // the identity that its attributes make up, where the state has none; empty where they do not
+	listed   bool   // a list showed the object under one of these
 	live     string // the identity that the live object has, once it was asked for
 	asked    bool
 	failed   bool // it was asked for in vain

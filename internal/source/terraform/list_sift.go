@@ -64,14 +64,17 @@ func (v *visit) unclaimed(ctx context.Context, t string, candidates []*candidate
 	for _, c := range candidates {
 		ids[c.impliedID()] = true
 	}
-	live, unknown := map[string]bool{}, 0
+	var suspects []*record
 	for _, r := range v.records(t) {
-		if !r.own || r.key != "" && (r.id == "" || !ids[r.id]) {
-			continue
+		if r.own && !r.listed && (r.key == "" || r.id != "" && ids[r.id]) {
+			suspects = append(suspects, r)
 		}
-		key, asked := v.ask(ctx, t, r)
-		live[key] = true
-		if !asked && r.key == "" && r.id == "" {
+	}
+	v.askAll(ctx, t, suspects)
+	live, unknown := map[string]bool{}, 0
+	for _, r := range suspects {
+		live[r.live] = true
+		if r.failed && r.key == "" && r.id == "" {
 			unknown++
 		}
 	}
@@ -88,22 +91,38 @@ func (v *visit) unclaimed(ctx context.Context, t string, candidates []*candidate
 	return out
 }
 
+// askAll reads resources for their identities, some at once.
+func (v *visit) askAll(ctx context.Context, t string, records []*record) {
+	var workers sync.WaitGroup
+	next := make(chan *record)
+	for range min(v.listing.stack.config.Concurrency, len(records)) {
+		workers.Go(func() {
+			for r := range next {
+				v.ask(ctx, t, r)
+			}
+		})
+	}
+	for _, r := range records {
+		next <- r
+	}
+	close(next)
+	workers.Wait()
+}
+
 // ask reads a resource of the stack for its identity, once. A resource of another configuration is asked by that one.
-func (v *visit) ask(ctx context.Context, t string, r *record) (key string, asked bool) {
+func (v *visit) ask(ctx context.Context, t string, r *record) {
 	if r.asked {
-		return r.live, !r.failed
+		return
 	}
 	r.asked = true
 	by := v.listing.visitOf(r.instance.Provider)
 	if by == nil || by.failure != nil || by.listable[t] == nil || by.session.process == nil {
 		r.failed = true
-		return "", false
+		return
 	}
 	var f *provider.Failure
-	if r.live, f = by.liveIdentity(ctx, t, r); f != nil {
-		r.failed = true
-	}
-	return r.live, f == nil
+	r.live, f = by.liveIdentity(ctx, t, r)
+	r.failed = f != nil
 }
 
 // liveIdentity is empty for a resource that is gone, or of a provider that gives none.
@@ -241,8 +260,11 @@ func (v *visit) again(ctx context.Context, t string, unsure []*candidate) []*can
 func (v *visit) claimed(ctx context.Context, t string, c *candidate) bool {
 	for _, r := range v.records(t) {
 		same := r.id != "" && (r.id == c.id || r.id == c.impliedID())
-		if r.own && same && !r.asked { // its identity may have changed since it was recorded
-			if key, _ := v.ask(ctx, t, r); key == c.key {
+		if r.listed { // and so it is another object, with another identity
+			continue
+		}
+		if r.own && same {
+			if v.ask(ctx, t, r); r.live == c.key { // its identity changed since it was recorded
 				return true
 			}
 		}
@@ -341,8 +363,8 @@ func (c *candidate) name() string {
 			names, texts = append(names, key.AsString()), append(texts, plainText(field))
 		}
 	}
-	if len(texts) == 1 {
-		return texts[0]
+	if c.identity.LengthInt() == 1 {
+		return strings.Join(texts, "")
 	}
 	for i := range texts {
 		texts[i] = names[i] + "=" + texts[i]

@@ -9,8 +9,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/zclconf/go-cty/cty"
+	"github.com/zclconf/go-cty/cty/msgpack"
 
 	"github.com/taffrail-dev/taffrail"
+	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/provider"
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/testprovider"
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/tfwire"
 )
@@ -260,7 +262,7 @@ func TestNames(t *testing.T) {
 		`"a,b=c"`:         text(map[string]string{"name": "a,b=c"}),
 		`"line\nbreak)"`:  text(map[string]string{"name": "line\nbreak)"}),
 		`""`:              text(map[string]string{"name": ""}),
-		"7":               cty.ObjectVal(map[string]cty.Value{"n": cty.NumberIntVal(7), "region": cty.NullVal(cty.String)}),
+		"n=7":             cty.ObjectVal(map[string]cty.Value{"n": cty.NumberIntVal(7), "region": cty.NullVal(cty.String)}),
 	} {
 		if got := (&candidate{identity: identity}).name(); got != want {
 			t.Errorf("got %s, want %s", got, want)
@@ -268,5 +270,40 @@ func TestNames(t *testing.T) {
 	}
 	if diff := cmp.Diff("", identityKey(cty.ObjectVal(map[string]cty.Value{"a": cty.NullVal(cty.String)}))); diff != "" {
 		t.Error(diff)
+	}
+}
+
+func TestLikelyKey(t *testing.T) {
+	both := cty.Object(map[string]cty.Type{"id": cty.String, "zone": cty.String})
+	for _, tt := range []struct{ stored, want string }{
+		{`{"id":"a","zone":"z","name":"n"}`, `{"id":"a","zone":"z"}`},
+		{`{"id":"a","zone":null}`, `{"id":"a","zone":null}`},
+		{`{"id":"a"}`, ``},
+		{`{"id":null,"zone":null}`, ``},
+		{`{"id":["a"],"zone":"z"}`, ``},
+		{``, ``},
+	} {
+		if got := likelyKey(json.RawMessage(tt.stored), both); got != tt.want {
+			t.Errorf("%s gives %s, want %s", tt.stored, got, tt.want)
+		}
+	}
+}
+
+// States from before identities are the rule: what was listed under an identity that the attributes make up need not be read.
+func TestListReadsNoMoreThanItMust(t *testing.T) {
+	l := listing{estate: &estate{records: map[kind][]*record{}}}
+	v := &visit{listing: &l}
+	known, other := &record{likely: "a", own: true}, &record{likely: "b", own: true}
+	l.estate.records[kindOf(v.config.Provider, "t")] = []*record{known, other}
+	c := &census{visit: v, kind: &listKind{identity: cty.Object(map[string]cty.Type{"id": cty.String})}, owned: map[string][]*record{`{"id":"a"}`: {known}, `{"id":"b"}`: {other}}}
+	for _, id := range []string{"a", "c"} {
+		packed, err := msgpack.Marshal(cty.ObjectVal(map[string]cty.Value{"id": cty.StringVal(id)}), c.kind.identity)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.add(provider.Listed{Identity: &tfwire.DynamicValue{Msgpack: packed}})
+	}
+	if len(c.strangers) != 1 || c.strangers[0].key != `{"id":"c"}` || !known.listed || other.listed {
+		t.Errorf("strangers %v, listed %t and %t", c.strangers, known.listed, other.listed)
 	}
 }

@@ -1,7 +1,9 @@
 package terraform
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -153,7 +155,7 @@ func (v *visit) listType(ctx context.Context, t string, k *listKind) *taffrail.G
 	if f := v.recognize(ctx, t, k); f != nil {
 		return v.gap(f)
 	}
-	c := &census{visit: v, name: t, kind: k, owned: v.keys(t)}
+	c := &census{visit: v, name: t, kind: k, owned: v.owned(t)}
 	f := c.take(ctx, config)
 	v.finds[t] = c.strangers
 	switch {
@@ -169,15 +171,15 @@ func (v *visit) listType(ctx context.Context, t string, k *listKind) *taffrail.G
 	return nil
 }
 
-// keys are the identities that are declared, of a type.
-func (v *visit) keys(t string) map[string]bool {
-	keys := map[string]bool{}
+// owned are the declared resources of a type by their identities.
+func (v *visit) owned(t string) map[string][]*record {
+	owned := map[string][]*record{}
 	for _, r := range v.records(t) {
-		if r.key != "" {
-			keys[r.key] = true
+		if key := cmp.Or(r.key, r.likely); key != "" {
+			owned[key] = append(owned[key], r)
 		}
 	}
-	return keys
+	return owned
 }
 
 func (v *visit) records(t string) []*record {
@@ -191,7 +193,11 @@ func (v *visit) recognize(ctx context.Context, t string, k *listKind) *provider.
 	v.listing.recognizing.Lock()
 	defer v.listing.recognizing.Unlock()
 	for _, r := range v.records(t) {
-		if r.instance.Identity == nil || r.key != "" || k.identity == cty.NilType {
+		switch {
+		case k.identity == cty.NilType || r.key != "":
+			continue
+		case r.instance.Identity == nil:
+			r.likely = likelyKey(r.instance.Attributes, k.identity)
 			continue
 		}
 		if r.instance.IdentityVersion == k.version {
@@ -226,6 +232,27 @@ func identityKey(v cty.Value) string {
 		return ""
 	}
 	return string(text)
+}
+
+// likelyKey makes up the identity of a resource from its attributes of the same names, if it has all of them. An object that is listed
+// under it is that resource; that none is says nothing, since an attribute may mean another thing or have changed.
+func likelyKey(attributes json.RawMessage, t cty.Type) string {
+	var stored map[string]json.RawMessage
+	if json.Unmarshal(attributes, &stored) != nil {
+		return ""
+	}
+	fields := map[string]cty.Value{}
+	for name, at := range t.AttributeTypes() {
+		raw, ok := stored[name]
+		if !ok {
+			return ""
+		}
+		var err error
+		if fields[name], err = ctyjson.Unmarshal(raw, at); err != nil {
+			return ""
+		}
+	}
+	return identityKey(cty.ObjectVal(fields))
 }
 
 func decodeKey(d *tfwire.DynamicValue, k *listKind) string {
@@ -277,7 +304,7 @@ type census struct {
 	visit     *visit
 	name      string
 	kind      *listKind
-	owned     map[string]bool
+	owned     map[string][]*record
 	count     int
 	nameless  int
 	dropped   bool
@@ -323,6 +350,15 @@ func wait(ctx context.Context, d time.Duration) bool {
 	}
 }
 
+// note takes note that declared resources were listed. Two configurations of a provider may list them at once.
+func (c *census) note(records []*record) {
+	c.visit.listing.mu.Lock()
+	defer c.visit.listing.mu.Unlock()
+	for _, r := range records {
+		r.listed = true
+	}
+}
+
 // add takes one listed resource.
 func (c *census) add(l provider.Listed) {
 	if c.count++; c.count > maxListed {
@@ -339,7 +375,8 @@ func (c *census) add(l provider.Listed) {
 	switch {
 	case key == "":
 		c.nameless++
-	case c.owned[key]:
+	case c.owned[key] != nil:
+		c.note(c.owned[key])
 	case len(c.strangers) == maxStrangers:
 		c.dropped = true
 	default:
