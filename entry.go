@@ -81,11 +81,12 @@ type ScanFinished struct {
 	Started   int64          `json:"started"` // index of the ScanStarted
 	Stack     StackInfo      `json:"stack"`   // at the end of the scan
 	Statuses  map[Status]int `json:"statuses"`
-	Drifts    map[string]int `json:"drifts"`           // "open", "found", "changed", "ended"
-	Pending   int            `json:"pending"`          // resources, drifted or not, of which the code wants something that is not applied
-	Coverage  Coverage       `json:"coverage"`         // counts; the gaps are in the blob
-	Gaps      *BlobRef       `json:"gaps,omitempty"`   // a [Salted] list of Gap
-	Listed    []ResourceType `json:"listed,omitempty"` // types of which every live resource was looked for
+	Drifts    map[string]int `json:"drifts"`               // "open", "found", "changed", "ended"
+	Pending   int            `json:"pending"`              // resources, drifted or not, of which the code wants something that is not applied
+	Coverage  Coverage       `json:"coverage"`             // counts; the gaps are in the blob
+	Gaps      *BlobRef       `json:"gaps,omitempty"`       // a [Salted] list of Gap
+	Listed    []ResourceType `json:"listed,omitempty"`     // types of which every live resource was looked for
+	ListedAll *BlobRef       `json:"listed_all,omitempty"` // a [Salted] list of them in the place of Listed, where they are many
 	Versions  *Versions      `json:"versions,omitempty"`
 	Millis    int64          `json:"duration_ms"`     //
 	Error     string         `json:"error,omitempty"` // why it ended early
@@ -181,6 +182,9 @@ func (b ScanFinished) Payloads() []BlobRef {
 	var all []BlobRef
 	if b.Gaps != nil {
 		all = append(all, *b.Gaps)
+	}
+	if b.ListedAll != nil {
+		all = append(all, *b.ListedAll)
 	}
 	if b.Versions != nil && b.Versions.Changed > 0 {
 		all = append(all, b.Versions.Blob)

@@ -20,7 +20,9 @@ func everyBody() []taffrail.EntryBody {
 	return []taffrail.EntryBody{
 		taffrail.LogStarted{Origin: "taffrail.local/x", Key: "k"},
 		taffrail.ScanStarted{Stack: stack, Selection: taffrail.Selection{Addresses: []taffrail.Address{"a.b"}}},
+		taffrail.ScanStarted{Stack: stack, Scope: taffrail.Scope{Types: []taffrail.ResourceType{"a"}}, Rules: &taffrail.BlobRef{SHA256: "a", Size: 1}},
 		taffrail.ScanFinished{Stack: stack, Statuses: map[taffrail.Status]int{taffrail.InSync: 3}, Gaps: &taffrail.BlobRef{}},
+		taffrail.ScanFinished{Stack: stack, Pending: 2, ListedAll: &taffrail.BlobRef{SHA256: "a"}, Versions: &taffrail.Versions{Key: "k", Count: 2, All: "a", Changed: 1, Blob: taffrail.BlobRef{SHA256: "b"}}},
 		taffrail.DriftFound{DriftSeen: seen},
 		taffrail.DriftChanged{DriftSeen: seen},
 		taffrail.DriftEnded{Drift: "drift-0123456789abcdef", Why: taffrail.EndInSync},

@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"strconv"
 
 	"github.com/taffrail-dev/taffrail"
@@ -169,12 +168,15 @@ func (p *page) acceptRules(rules []taffrail.AcceptRule) {
 	}
 }
 
-// refOf is the payload that a body names for people to read, if it names one. Digests of versions are none.
+// refOf is the payload that a body names for people to read, if it names one. Versions and types that were listed are none.
 func refOf(b taffrail.EntryBody) (taffrail.BlobRef, bool) {
-	refs := b.Payloads()
-	if ref, ok := versionsOf(b); ok {
-		refs = slices.DeleteFunc(refs, func(r taffrail.BlobRef) bool { return r == ref })
+	if f, ok := b.(taffrail.ScanFinished); ok {
+		if f.Gaps == nil {
+			return taffrail.BlobRef{}, false
+		}
+		return *f.Gaps, true
 	}
+	refs := b.Payloads()
 	if len(refs) == 0 {
 		return taffrail.BlobRef{}, false
 	}

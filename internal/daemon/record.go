@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/taffrail-dev/taffrail"
 	"github.com/taffrail-dev/taffrail/audit"
@@ -188,7 +189,7 @@ func (s *scan) recordEnds(tx *store.Tx, open map[taffrail.Address]store.OpenDrif
 func (s *scan) recordFinish(tx *store.Tx, r ScanReport, counts map[string]int) (int64, error) {
 	body := taffrail.ScanFinished{
 		Started: s.first, Stack: s.stack, Statuses: r.Statuses, Drifts: counts, Coverage: r.Coverage,
-		Listed: s.listed, Millis: r.FinishedAt.Sub(r.StartedAt).Milliseconds(), Reasons: map[taffrail.Reason]int{},
+		Millis: r.FinishedAt.Sub(r.StartedAt).Milliseconds(), Reasons: map[taffrail.Reason]int{},
 	}
 	for _, f := range s.findings {
 		if f.Pending {
@@ -200,7 +201,7 @@ func (s *scan) recordFinish(tx *store.Tx, r ScanReport, counts map[string]int) (
 		return 0, err
 	}
 	if s.fatal != nil {
-		body.Error, body.ErrorKind = s.fatal.Error(), taffrail.KindOf(s.fatal)
+		body.Error, body.ErrorKind = clip(s.fatal.Error()), taffrail.KindOf(s.fatal)
 	}
 	for _, g := range r.Coverage.Gaps {
 		body.Reasons[g.Reason]++
@@ -213,8 +214,37 @@ func (s *scan) recordFinish(tx *store.Tx, r ScanReport, counts map[string]int) (
 		body.Gaps = &gaps
 	}
 	body.Coverage.Gaps = nil
+	if err := s.recordListed(tx, &body); err != nil {
+		return 0, err
+	}
 	stamp, err := tx.Append(s.entry(body, "", r.Outcome))
 	return stamp.Index, err
+}
+
+// An entry has a bound, and what it is about must not keep it from being written.
+const (
+	maxListed    = 256     // types in an entry; a type is a name of a few dozen bytes
+	maxErrorText = 4 << 10 // bytes
+	maxSelection = 16 << 10
+)
+
+// recordListed names the types that were listed: in the entry, or beside it if they are many.
+func (s *scan) recordListed(tx *store.Tx, body *taffrail.ScanFinished) error {
+	if len(s.listed) <= maxListed {
+		body.Listed = s.listed
+		return nil
+	}
+	all, err := putPayload(tx, s.listed)
+	body.ListedAll = &all
+	return err
+}
+
+// clip bounds a foreign text.
+func clip(text string) string {
+	if len(text) <= maxErrorText {
+		return text
+	}
+	return strings.ToValidUTF8(text[:maxErrorText], "") + "..."
 }
 
 // putPayload stores a payload beside the log, salted.

@@ -64,6 +64,9 @@ func (d *Daemon) openStack(ctx context.Context, r ScanRequest) (taffrail.Stack, 
 }
 
 func (d *Daemon) newScan(ctx context.Context, r ScanRequest, info taffrail.StackInfo, began bool) (*scan, error) {
+	if err := fits(r); err != nil {
+		return nil, err
+	}
 	sealer, err := d.sealer(ctx)
 	if err != nil {
 		return nil, err
@@ -78,6 +81,24 @@ func (d *Daemon) newScan(ctx context.Context, r ScanRequest, info taffrail.Stack
 	}
 	s.rules = rulesOf(r.Accept, info, s.startedAt)
 	return s, nil
+}
+
+// fits says whether what is asked for can be written into the log.
+func fits(r ScanRequest) error {
+	size := 0
+	for _, a := range r.Selection.Addresses {
+		size += len(a)
+	}
+	for _, t := range r.Scope.Types {
+		size += len(t)
+	}
+	if size <= maxSelection {
+		return nil
+	}
+	return &taffrail.Error{
+		Op: "scan", Kind: taffrail.KindInvalid, Err: fmt.Errorf("%d addresses and %d types are too many for one scan", len(r.Selection.Addresses), len(r.Scope.Types)),
+		Hint: "ask for fewer at once, or for everything",
+	}
 }
 
 func (d *Daemon) now() time.Time { return d.options.Now().UTC() }

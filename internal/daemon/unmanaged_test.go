@@ -3,7 +3,9 @@ package daemon
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -180,6 +182,33 @@ func TestPendingAloneIsNoDrift(t *testing.T) {
 	w.during = func(_ int, w *world) { w.info.Serial++ }
 	if r := scanOnce(t, d); len(r.Pending) != 0 {
 		t.Errorf("the state moved, and yet: %+v", r.Pending)
+	}
+	wellAt(t, s)
+}
+
+// What a scan is about does not keep its entries from being written.
+func TestEntriesHaveABound(t *testing.T) {
+	s, w, d, request := searched(t)
+	var many []taffrail.ResourceType
+	for i := range 3000 {
+		many = append(many, taffrail.ResourceType(fmt.Sprintf("cloud_service_of_some_sort_%04d", i)))
+	}
+	w.listing.Listed, request.Scope.Types = many, []taffrail.ResourceType{taffrail.EveryType}
+	if r := scanAs(t, d, request); len(r.Listed) != len(many) {
+		t.Errorf("%d types", len(r.Listed))
+	}
+	finished := bodies[taffrail.ScanFinished](t, d)
+	if last := finished[len(finished)-1]; len(last.Listed) != 0 || last.ListedAll == nil || len(payload[[]taffrail.ResourceType](t, d, *last.ListedAll)) != len(many) {
+		t.Errorf("%+v", last)
+	}
+	w.fail = errors.New(strings.Repeat("the provider said much. ", 10_000))
+	if _, err := d.Scan(t.Context(), ScanRequest{System: "fake"}, nil); !errors.Is(err, w.fail) {
+		t.Errorf("%.200v", err)
+	}
+	w.fail = nil
+	request.System, request.Scope.Types = "fake", many
+	if _, err := d.Scan(t.Context(), request, nil); taffrail.KindOf(err) != taffrail.KindInvalid || taffrail.HintOf(err) == "" {
+		t.Errorf("%.200v", err)
 	}
 	wellAt(t, s)
 }
