@@ -58,7 +58,13 @@ func template(work func(string, map[string]cty.Value) (cty.Value, error)) functi
 }
 
 func render(source, name string, vars map[string]cty.Value, table map[string]function.Function) (cty.Value, error) {
+	if err := CheckNesting([]byte(source)); err != nil {
+		return cty.NilVal, err
+	}
 	expr, diags := hclsyntax.ParseTemplate([]byte(source), name, hcl.InitialPos)
+	if !diags.HasErrors() {
+		diags = CheckNumbers(expr)
+	}
 	if diags.HasErrors() {
 		return cty.NilVal, errors.New("the template is broken")
 	}

@@ -116,7 +116,7 @@ func size(v cty.Value, limit int) int {
 			case cty.String:
 				n += len(v.AsString())
 			case cty.Number:
-				if digits := v.AsBigFloat().MantExp(nil); max(digits, -digits) > 1<<16 {
+				if !lang.Writable(v) {
 					n += limit
 				}
 			}
@@ -134,7 +134,7 @@ func (e *evaluator) context(f *frame, references []hcl.Traversal, extra map[stri
 			vars.put(v, ref.RootName())
 			continue
 		}
-		e.resolve(f, ref, vars)
+		e.resolve(f, ref, references, vars)
 	}
 	ctx := &hcl.EvalContext{Variables: map[string]cty.Value{}, Functions: e.functions}
 	for name, v := range vars {

@@ -15,9 +15,11 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclparse"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
 
 	"github.com/taffrail-dev/taffrail"
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/diag"
+	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/lang"
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/regular"
 )
 
@@ -153,19 +155,31 @@ func (m *Module) loadFile(name string) error {
 	if err != nil {
 		return err
 	}
-	file, diags := parseFile(data, name)
-	if diags.HasErrors() {
-		return diag.First(diags)
+	file, err := parseFile(data, name)
+	if err != nil {
+		return err
 	}
 	m.sources[name] = data
 	return m.addFile(file.Body, isOverride(name))
 }
 
 // parseFile parses one file. Ranges have the name of the file, without its folder.
-func parseFile(data []byte, name string) (*hcl.File, hcl.Diagnostics) {
+func parseFile(data []byte, name string) (*hcl.File, error) {
+	if err := lang.CheckNesting(data); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
 	parser := hclparse.NewParser()
 	if strings.HasSuffix(name, ".json") {
-		return parser.ParseJSON(data, name)
+		if err := diag.First(lang.CheckJSONNumbers(data, name)); err != nil {
+			return nil, err
+		}
+		file, diags := parser.ParseJSON(data, name)
+		return file, diag.First(diags)
 	}
-	return parser.ParseHCL(data, name)
+	file, diags := parser.ParseHCL(data, name)
+	if diags.HasErrors() {
+		return nil, diag.First(diags)
+	}
+	body, _ := file.Body.(*hclsyntax.Body)
+	return file, diag.First(lang.CheckNumbers(body))
 }

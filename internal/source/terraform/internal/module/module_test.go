@@ -79,6 +79,7 @@ func TestLoadRefuses(t *testing.T) {
 	}
 	for text, want := range map[string]string{
 		"resource \"t\" \"n\" {\n": "a.tf:", "resource \"t\" {}": "a.tf:1", "variable \"v\" {\n type = strin\n}": "a.tf:2",
+		"locals {\n  n = 1e999999999\n}": "a.tf:2: A number has too many digits", "locals {\n  n = " + strings.Repeat("[", 5000): "a.tf: line 2: the code nests too deep",
 		"resource \"t\" \"n\" {\n lifecycle {\n ignore_changes = [x()]\n}\n}": "a.tf:3",
 	} {
 		if _, err := Load(folder(t, map[string]string{"a.tf": text})); taffrail.KindOf(err) != taffrail.KindInvalid || !strings.Contains(err.Error(), want) {

@@ -1,6 +1,7 @@
 package module
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -20,8 +21,9 @@ func attribute(ref hcl.Traversal, i int) string {
 	return ""
 }
 
-// resolve works out what a reference leads to, as far as the thing that has a name of its own.
-func (e *evaluator) resolve(f *frame, ref hcl.Traversal, into names) {
+// resolve works out what a reference leads to, as far as the thing that has a name of its own. Of a module it takes what any of all the
+// references needs.
+func (e *evaluator) resolve(f *frame, ref hcl.Traversal, all []hcl.Traversal, into names) {
 	u := lang.Unknown{What: f.text(ref), Place: e.place(f, ref.SourceRange())}
 	root, name := ref.RootName(), attribute(ref, 1)
 	switch {
@@ -38,7 +40,7 @@ func (e *evaluator) resolve(f *frame, ref hcl.Traversal, into names) {
 	case root == "path" || root == "terraform" || root == "tofu":
 		into.put(e.builtin(f, root+"."+name, u), root, name)
 	case root == "module":
-		into.put(e.module(f, name, wantedOutput(ref), u), root, name)
+		into.put(e.module(f, name, wantedOutputs(all, name), u), root, name)
 	case root == "data" || root == "resource":
 		e.resolveResource(f, ref[1:], map[string]string{"data": "data", "resource": "managed"}[root], u, func(v cty.Value, kind, name string) {
 			into.put(v, root, kind, name)
@@ -158,12 +160,24 @@ func (e *evaluator) literal(f *frame, name string, expr hcl.Expression) (cty.Val
 	return v, true
 }
 
-// wantedOutput is the output that a reference to a module needs; empty where it may be any.
-func wantedOutput(ref hcl.Traversal) string {
-	if _, indexed := at(ref, 2).(hcl.TraverseIndex); indexed {
-		return attribute(ref, 3)
+// wantedOutputs are the outputs of a module that references need, sorted; nil where it may be any.
+func wantedOutputs(all []hcl.Traversal, module string) []string {
+	wanted := []string{}
+	for _, ref := range all {
+		if ref.RootName() != "module" || attribute(ref, 1) != module {
+			continue
+		}
+		output := attribute(ref, 2)
+		if _, indexed := at(ref, 2).(hcl.TraverseIndex); indexed {
+			output = attribute(ref, 3)
+		}
+		if output == "" {
+			return nil
+		}
+		wanted = append(wanted, output)
 	}
-	return attribute(ref, 2)
+	slices.Sort(wanted)
+	return slices.Compact(wanted)
 }
 
 func at(ref hcl.Traversal, i int) hcl.Traverser {
@@ -174,13 +188,13 @@ func at(ref hcl.Traversal, i int) hcl.Traverser {
 }
 
 // module is what a call gives: an object of outputs, or one for each instance.
-func (e *evaluator) module(f *frame, name, output string, u lang.Unknown) cty.Value {
+func (e *evaluator) module(f *frame, name string, outputs []string, u lang.Unknown) cty.Value {
 	c, ok := f.module.calls[name]
 	if !ok {
 		u.Hint = "the code does not call such a module"
 		return e.refuse(u)
 	}
-	return e.once(f, "module."+name+"."+output, u, func() cty.Value {
+	return e.once(f, "module."+name+"."+strings.Join(outputs, ","), u, func() cty.Value {
 		instances := e.instances(f, "module."+name, c.repetition)
 		return instances.shape(func(key addr.Key, each map[string]cty.Value) cty.Value {
 			inner := e.frame(f, name, key, each)
@@ -188,16 +202,16 @@ func (e *evaluator) module(f *frame, name, output string, u lang.Unknown) cty.Va
 				u.Hint = "run `terraform init` or `tofu init`: the code of the module is not at hand"
 				return e.refuse(u)
 			}
-			return e.outputs(inner, output, u)
+			return e.outputs(inner, outputs, u)
 		})
 	})
 }
 
-// outputs are one output of a module, or all of them.
-func (e *evaluator) outputs(f *frame, only string, u lang.Unknown) cty.Value {
+// outputs are those outputs of a module, or all of them.
+func (e *evaluator) outputs(f *frame, only []string, u lang.Unknown) cty.Value {
 	values := map[string]cty.Value{}
 	for name, expr := range f.module.outputs {
-		if only == "" || only == name {
+		if only == nil || slices.Contains(only, name) {
 			values[name] = e.once(f, "output."+name, u, func() cty.Value { return e.value(f, expr, nil) })
 		}
 	}

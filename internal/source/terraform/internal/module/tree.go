@@ -29,8 +29,12 @@ type Tree struct {
 	stored    *recording  // what the state has of what expressions refer to; nil until it is needed
 }
 
-// maxNesting bounds how deep modules may call each other: a folder that calls itself has no end.
-const maxNesting = 64
+// maxNesting bounds how deep modules may call each other, and maxModules how many calls are followed: a folder that calls itself has no
+// end.
+const (
+	maxNesting = 64
+	maxModules = 20_000
+)
 
 // NewTree takes the root module of a tree.
 func NewTree(root *Module, dataDir string) (*Tree, error) {
@@ -92,7 +96,7 @@ func (t *Tree) module(at string) *Module {
 	if m, done := t.modules[at]; done {
 		return m
 	}
-	if strings.Count(at, ".") >= maxNesting {
+	if strings.Count(at, ".") >= maxNesting || len(t.modules) >= maxModules {
 		return nil
 	}
 	var m *Module

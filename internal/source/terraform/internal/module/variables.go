@@ -15,6 +15,7 @@ import (
 	"github.com/zclconf/go-cty/cty/convert"
 
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/diag"
+	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/lang"
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/regular"
 )
 
@@ -85,7 +86,13 @@ func (v variable) parse(text string) (hcl.Expression, error) {
 	if !v.typed || v.typ.IsPrimitiveType() {
 		return hcl.StaticExpr(cty.StringVal(text), v.at), nil
 	}
+	if err := lang.CheckNesting([]byte(text)); err != nil {
+		return nil, err
+	}
 	expr, diags := hclsyntax.ParseExpression([]byte(text), "environment", hcl.InitialPos)
+	if !diags.HasErrors() {
+		diags = lang.CheckNumbers(expr)
+	}
 	return expr, diag.First(diags)
 }
 
@@ -118,9 +125,9 @@ func (m *Module) addValues(name string, given map[string]hcl.Expression, asked b
 	if err != nil {
 		return err
 	}
-	file, diags := parseFile(data, name)
-	if diags.HasErrors() {
-		return diag.First(diags)
+	file, err := parseFile(data, name)
+	if err != nil {
+		return err
 	}
 	attrs, diags := file.Body.JustAttributes()
 	if diags.HasErrors() {
