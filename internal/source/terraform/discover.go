@@ -77,15 +77,18 @@ func (d *discoverer) Discover(ctx context.Context, dir string, emit func(taffrai
 	if err := s.walk(ctx, root, 0); err != nil {
 		return err
 	}
+	var all []taffrail.Place
 	for _, f := range s.found {
-		for _, p := range s.places(f) {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			p.System = systemName
-			if err := emit(p); err != nil {
-				return err
-			}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		all = append(all, s.places(f)...)
+	}
+	slices.SortStableFunc(all, func(a, b taffrail.Place) int { return strings.Compare(a.Dir, b.Dir) })
+	for _, p := range all {
+		p.System = systemName
+		if err := emit(p); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/taffrail-dev/taffrail"
+	"github.com/taffrail-dev/taffrail/internal/plugtest"
 )
 
 // A forest is a folder with stacks in it.
@@ -226,6 +227,24 @@ func TestDiscoverBounds(t *testing.T) {
 	if _, err := newDiscoverer(DiscoverConfig{Depth: -1}, f.host); taffrail.KindOf(err) != taffrail.KindInvalid {
 		t.Errorf("a negative depth: %v", err)
 	}
+}
+
+func TestDiscoverKeepsItsPromises(t *testing.T) {
+	f := newForest(t)
+	for _, dir := range []string{"a", "a/b", "a-x", "c"} {
+		f.write(dir+"/main.tf", "")
+		f.write(dir+"/terraform.tfstate", someState)
+	}
+	f.write("broken/main.tf", "resource {")
+	f.write("lone/x.tfstate", someState)
+	f.write("unit/terragrunt.hcl", "terraform {}\n")
+	plugtest.Discoverer(t, plugtest.DiscovererCase{Dir: f.root, Want: 7, Open: func(t *testing.T) taffrail.Discoverer {
+		d, err := newDiscoverer(DiscoverConfig{}, f.host)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}})
 }
 
 func TestDiscoverUnreadableFolder(t *testing.T) {

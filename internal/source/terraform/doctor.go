@@ -40,7 +40,7 @@ func (s *stack) Examine(ctx context.Context, emit func(taffrail.Check) error) er
 	finder := s.finder()
 	x.lockFile(finder)
 	x.variables(tree)
-	x.programs(ctx)
+	x.program(ctx, finder)
 	if recorded == nil {
 		x.say("provider", "", taffrail.CheckSkipped, "which providers are needed is not known without the state", "")
 		return cmp.Or(x.err, ctx.Err())

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/taffrail-dev/taffrail"
+	"github.com/taffrail-dev/taffrail/internal/plugtest"
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/testprovider"
 )
 
@@ -51,6 +52,13 @@ func TestExamine(t *testing.T) {
 	}{
 		{name: "state", check: "state", result: "ok", detail: "workspace default, serial 7, lineage b6b1, written by version 1.11.4, 2 resources"},
 		{name: "code", check: "code", result: "ok", detail: "0 resources, 0 modules called"},
+		{name: "variables", prepare: func(r *rig) {
+			r.write("v.tf", "variable \"a\" {}\nvariable \"b\" {\n  default = 1\n}\nvariable \"c\" {}\n")
+			r.write("terraform.tfvars", "c = 1\n")
+		},
+			check: "variables", result: "warning", detail: "1 variable without a value: a at v.tf:1", hint: "TF_VAR_"},
+		{name: "no tool", prepare: (*rig).noTools, check: "tool", result: "warning", detail: "neither terraform nor tofu is in PATH", hint: "cli"},
+		{name: "tool", prepare: func(r *rig) { r.tool("terraform", "Terraform v1.11.4") }, check: "tool", result: "ok", detail: "terraform 1.11.4"},
 		{name: "lock", check: "state lock", result: "ok", detail: "not held"},
 		{name: "lock file", check: "lock file", result: "ok", detail: "1 provider locked"},
 		{name: "provider", check: "provider", about: testprovider.Name, result: "ok", detail: "version 1.2.3 at "},
@@ -104,6 +112,26 @@ func TestExamine(t *testing.T) {
 			if after := digestOf(t, r.dir); after != before {
 				t.Error("the stack's folder changed")
 			}
+		})
+	}
+}
+
+func TestExamineKeepsItsPromises(t *testing.T) {
+	for _, tc := range []struct {
+		name    string
+		prepare func(*rig)
+		failed  []string
+	}{
+		{"all well", func(*rig) {}, nil},
+		{"no lock file", func(r *rig) { _ = os.Remove(filepath.Join(r.dir, ".terraform.lock.hcl")) }, []string{"lock file", "provider"}},
+		{"a state that is none", func(r *rig) { r.write("terraform.tfstate", "{}") }, []string{"state"}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			r := newRig(t)
+			r.install()
+			r.state(thing("a", nil), thing("b", nil))
+			tc.prepare(r)
+			plugtest.Examiner(t, plugtest.ExaminerCase{Folder: r.dir, Failed: tc.failed, Open: func(*testing.T) taffrail.Stack { return r.open() }})
 		})
 	}
 }

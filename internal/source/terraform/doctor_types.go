@@ -4,15 +4,16 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"os/exec"
 	"slices"
 	"strings"
 
 	"github.com/taffrail-dev/taffrail"
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/addr"
+	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/install"
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/module"
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/provider"
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/state"
+	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/usercli"
 )
 
 // A use is a resource type as a state holds it.
@@ -112,25 +113,32 @@ func some(names []string) string {
 	return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
 }
 
-// variables names those that have no value: what needs them cannot be worked out.
+// variables names those that have no value: a provider configuration that needs one cannot be worked out.
 func (x *examination) variables(tree *module.Tree) {
 	if tree == nil || tree.Root == nil {
 		return
 	}
+	unset, err := tree.Root.Unset((&reading{stack: x.stack}).scope())
+	switch {
+	case err != nil:
+		x.fail("variables", "", err)
+	case len(unset) > 0:
+		x.say("variables", "", taffrail.CheckWarning, fmt.Sprintf("%s without a value: %s", count(len(unset), "variable"), some(unset)),
+			"set TF_VAR_NAME, or give the files and values that the stack is applied with")
+	default:
+		x.say("variables", "", taffrail.CheckOK, "each has a value", "")
+	}
 }
 
-// programs looks for the tools on PATH.
-func (x *examination) programs(context.Context) {
-	var found []string
-	for _, name := range []string{"tofu", "terraform"} {
-		if path, err := exec.LookPath(name); err == nil {
-			found = append(found, path)
-		}
-	}
-	if len(found) == 0 {
-		x.say("tool", "", taffrail.CheckWarning, "neither tofu nor terraform is on PATH: live resources are read without them, and code that is not applied yet is not seen",
-			"install the tool that the stack is applied with")
+// program looks for the user's own tool. Live resources are read without it.
+func (x *examination) program(ctx context.Context, f *install.Finder) {
+	s := x.stack
+	tool, err := usercli.Find(ctx, usercli.Wish{
+		Program: s.config.CLI, Path: s.host.getenv("PATH"), Locked: slices.Collect(maps.Keys(f.Lock)), Environ: s.host.environ,
+	})
+	if err != nil {
+		x.say("tool", "", taffrail.CheckWarning, reasonOf(err)+": live resources are read without it, and code that is not applied yet is not seen", taffrail.HintOf(err))
 		return
 	}
-	x.say("tool", "", taffrail.CheckOK, strings.Join(found, ", "), "")
+	x.say("tool", tool.Path, taffrail.CheckOK, fmt.Sprintf("%s %s", tool.Name, tool.Version), "")
 }
