@@ -1,0 +1,298 @@
+package audit
+
+import (
+	"archive/tar"
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"golang.org/x/mod/sumdb/tlog"
+)
+
+// tie ties the tiles to the root, before the first entry is looked at.
+func (v *bundleVerifier) tie() error {
+	if v.hashes != nil || v.broken {
+		return nil
+	}
+	v.hashes = tlog.TileHashReader(tlog.Tree{N: v.head.Size, Hash: v.head.Root}, v.tiles)
+	v.level1At = -1
+	var err error
+	if v.edge, err = readEdge(v.manifest.From, v.hashes); err != nil {
+		return v.unlinked(err)
+	}
+	for _, s := range v.earlier {
+		v.later = append(v.later, s.Head)
+	}
+	if h := v.remembered; h != nil {
+		if h.Origin != v.head.Origin {
+			v.report.fail(VerdictConsistency, "what is remembered is of log %.80q", h.Origin)
+		} else {
+			v.later = append(v.later, *h)
+		}
+	}
+	slices.SortStableFunc(v.later, func(a, b Head) int { return cmp.Compare(a.Size, b.Size) })
+	return nil
+}
+
+// unlinked notes that the tiles are not those of the root. A tile that is missing makes the bundle no bundle.
+func (v *bundleVerifier) unlinked(err error) error {
+	if errors.Is(err, ErrMissing) {
+		return err
+	}
+	v.broken = true
+	v.report.fail(VerdictEntries, "the tiles do not lead to the root of the checkpoint: %v", err)
+	return nil
+}
+
+// takeEntries takes a tile of entries: the next one of the range.
+func (v *bundleVerifier) takeEntries(h *tar.Header) error {
+	if err := v.tie(); err != nil {
+		return err
+	}
+	t, err := ParseTile(h.Name)
+	if err != nil {
+		return err
+	}
+	width := min(TileWidth, v.head.Size-v.next)
+	if v.next >= v.manifest.To || t.N != v.next/TileWidth || int64(t.Width) != width {
+		return fmt.Errorf("entry %d comes next, and the range ends at %d", v.next, v.manifest.To)
+	}
+	data, err := v.content(h, maxEntries)
+	if err != nil {
+		return err
+	}
+	entries, err := ParseEntries(data)
+	if err != nil {
+		return err
+	}
+	if int64(len(entries)) != width {
+		return fmt.Errorf("it has %d entries, and %d belong here", len(entries), width)
+	}
+	hashes := make([]tlog.Hash, len(entries))
+	for i, e := range entries {
+		hashes[i] = tlog.RecordHash(e)
+	}
+	if !v.broken {
+		if err := v.compare(t, hashes); err != nil {
+			return err
+		}
+	}
+	for i, e := range entries {
+		v.entry(v.next+int64(i), e, hashes[i])
+	}
+	v.next += width
+	return nil
+}
+
+// compare compares the hashes of a tile of entries with those that are tied to the root.
+func (v *bundleVerifier) compare(t Tile, hashes []tlog.Hash) error {
+	if t.Width == TileWidth {
+		want, err := v.fullTile(t.N)
+		if err != nil {
+			return v.unlinked(err)
+		}
+		if fold(hashes) != want {
+			v.report.fail(VerdictEntries, "entries [%d, %d): they are not those of the tree", t.N*TileWidth, (t.N+1)*TileWidth)
+		}
+		return nil
+	}
+	ids := make([]int64, len(hashes))
+	for i := range ids {
+		ids[i] = tlog.StoredHashIndex(0, t.N*TileWidth+int64(i))
+	}
+	want, err := readHashes(v.hashes, ids)
+	if err != nil {
+		return v.unlinked(err)
+	}
+	for i := range hashes {
+		if hashes[i] != want[i] {
+			v.report.fail(VerdictEntries, "entry %d is not the one of the tree", t.N*TileWidth+int64(i))
+		}
+	}
+	return nil
+}
+
+// fullTile is the hash over full tile n of entries. It reads those of all its neighbours in the tile above at once.
+func (v *bundleVerifier) fullTile(n int64) (tlog.Hash, error) {
+	if first := n / TileWidth * TileWidth; first != v.level1At {
+		var ids []int64
+		for i := first; i < min(first+TileWidth, v.head.Size/TileWidth); i++ {
+			ids = append(ids, tlog.StoredHashIndex(tileHeight, i))
+		}
+		hashes, err := readHashes(v.hashes, ids)
+		if err != nil {
+			return tlog.Hash{}, err
+		}
+		v.level1, v.level1At = hashes, first
+	}
+	return v.level1[n-v.level1At], nil
+}
+
+// fold is the root over a power of two of hashes.
+func fold(hashes []tlog.Hash) tlog.Hash {
+	level := slices.Clone(hashes)
+	for len(level) > 1 {
+		for i := range len(level) / 2 {
+			level[i] = tlog.NodeHash(level[2*i], level[2*i+1])
+		}
+		level = level[:len(level)/2]
+	}
+	return level[0]
+}
+
+func (v *bundleVerifier) entry(index int64, leaf []byte, hash tlog.Hash) {
+	v.settleLater(index)
+	for n := completed(index); n > 1; n-- {
+		last := len(v.edge.roots) - 1
+		if last < 0 {
+			break // the tiles were broken, which is said
+		}
+		hash = tlog.NodeHash(v.edge.roots[last], hash)
+		v.edge.roots = v.edge.roots[:last]
+	}
+	v.edge.roots, v.edge.size = append(v.edge.roots, hash), index+1
+	v.names(index, leaf)
+	v.named += bytes.Count(leaf, []byte(`"sha256":"`))
+	var h header
+	if err := json.Unmarshal(leaf, &h); err != nil {
+		v.report.fail(VerdictEntries, "entry %d is no JSON object: %v", index, err)
+		return
+	}
+	v.chronicle.entry(index, h)
+}
+
+// settleLater compares what is known of a size with the tree, now that the edge has come to it.
+func (v *bundleVerifier) settleLater(size int64) {
+	for len(v.later) > 0 && v.later[0].Size == size {
+		if !v.broken && v.edge.root() != v.later[0].Root {
+			v.contradiction(v.later[0])
+		}
+		v.later = v.later[1:]
+	}
+	for len(v.later) > 0 && v.later[0].Size < size { // before the range
+		v.settleByTiles(v.later[0])
+		v.later = v.later[1:]
+	}
+}
+
+func (v *bundleVerifier) contradiction(h Head) {
+	v.report.fail(VerdictConsistency, "the tree does not contain the one of %d entries that was %s", h.Size, v.source(h))
+}
+
+func (v *bundleVerifier) source(h Head) string {
+	if v.remembered != nil && h == *v.remembered {
+		return "remembered"
+	}
+	return "signed before"
+}
+
+// settleByTiles compares a size outside of the range, as far as the bundle has the tiles for it.
+func (v *bundleVerifier) settleByTiles(h Head) {
+	if v.broken {
+		return
+	}
+	if h.Size > v.head.Size {
+		v.report.fail(VerdictConsistency, "%d entries were %s, and there are %d", h.Size, v.source(h), v.head.Size)
+		return
+	}
+	root, err := treeAt(h.Size, v.hashes)
+	switch {
+	case errors.Is(err, ErrMissing):
+		d := v.report.verdict(VerdictConsistency)
+		d.Hint = fmt.Sprintf("ask for a bundle that also covers size %d", h.Size)
+		d.Detail = strings.TrimPrefix(d.Detail+fmt.Sprintf("; the bundle does not show whether the tree contains the one of %d entries that was %s", h.Size, v.source(h)), "; ")
+	case err != nil:
+		v.report.fail(VerdictConsistency, "%v", err)
+	case root != h.Root:
+		v.contradiction(h)
+	}
+}
+
+// conclude settles the verdicts that depend on everything.
+func (v *bundleVerifier) conclude() {
+	r, m := &v.report, v.manifest
+	v.settleLater(v.next)
+	for _, h := range v.later {
+		v.settleByTiles(h)
+	}
+	r.Single = v.proved
+	switch missing := len(m.Single) - v.proved; {
+	case v.next < m.To:
+		r.To = v.next
+		r.fail(VerdictCompleteness, "entries [%d, %d) are missing", v.next, m.To)
+	case missing > 0:
+		r.fail(VerdictCompleteness, "%d of %d single entries are missing, or are not proved", missing, len(m.Single))
+	case m.From < m.To:
+		r.settle(VerdictCompleteness, FindingOK, "every entry from %d to %d is there", m.From, m.To-1)
+	default:
+		r.settle(VerdictCompleteness, FindingNotChecked, "single entries are there, and nothing is said of any other")
+	}
+	if seen := m.To - m.From + int64(v.proved); !v.broken && seen > 0 {
+		r.settle(VerdictEntries, FindingOK, "%d entries are in the tree", seen)
+	}
+	v.concludeConsistency()
+	v.concludeChronicle()
+	v.concludePayloads()
+	r.settle(VerdictAnchors, FindingNotChecked, "the bundle holds none")
+}
+
+func (v *bundleVerifier) concludeConsistency() {
+	r := &v.report
+	d := r.verdict(VerdictConsistency)
+	switch {
+	case d.Hint != "": // something could not be compared
+	case v.remembered != nil:
+		r.settle(VerdictConsistency, FindingOK, "the tree contains the one of %d entries that is remembered, and %d earlier checkpoints", v.remembered.Size, len(v.earlier))
+	case len(v.earlier) > 0:
+		r.settle(VerdictConsistency, FindingOK, "the tree contains %d earlier checkpoints of the bundle; nothing was remembered", len(v.earlier))
+	default:
+		d.Hint = "remember this checkpoint, and the next bundle can be compared with it"
+		r.settle(VerdictConsistency, FindingNotChecked, "nothing was remembered")
+	}
+}
+
+func (v *bundleVerifier) concludeChronicle() {
+	r, m := &v.report, v.manifest
+	if m.From == m.To {
+		r.settle(VerdictTimes, FindingNotChecked, "there is no range of entries")
+		r.settle(VerdictIntents, FindingNotChecked, "there is no range of entries")
+		return
+	}
+	if len(r.Witnesses) > 0 {
+		r.settle(VerdictTimes, FindingOK, "they never go back, and lie before what witnesses say")
+	} else {
+		r.settle(VerdictTimes, FindingOK, "they never go back; no witness's clock says when")
+	}
+	switch n := len(v.chronicle.open); {
+	case n == 0:
+		r.settle(VerdictIntents, FindingOK, "every intent in the range has its outcome")
+	case m.To == m.Size:
+		r.settle(VerdictIntents, FindingNotChecked, "%d intents have no outcome yet, at the end of the log", n)
+	default:
+		r.settle(VerdictIntents, FindingNotChecked, "%d intents have no outcome in the range", n)
+	}
+}
+
+func (v *bundleVerifier) concludePayloads() {
+	r, m := &v.report, v.manifest
+	for i, p := range m.Blobs {
+		switch {
+		case !v.seen[i]:
+			r.fail(VerdictPayloads, "the payload %s of entry %d is missing", p.SHA256, p.Entry)
+		case !v.confirm[i]:
+			r.fail(VerdictPayloads, "entry %d does not name the payload %s", p.Entry, p.SHA256)
+		default:
+			r.Payloads++
+		}
+	}
+	r.Withheld = max(v.named-r.Payloads, 0)
+	if len(m.Blobs) == 0 {
+		r.settle(VerdictPayloads, FindingNotChecked, "the bundle holds none")
+		return
+	}
+	r.settle(VerdictPayloads, FindingOK, "%d payloads are what entries name", r.Payloads)
+}
