@@ -93,9 +93,11 @@ func (p *page) examination(form doctorForm) {
 	const widest = len(taffrail.CheckWarning)
 	name, subject := 0, 0
 	for _, c := range form.Checks {
-		name, subject = max(name, cells(safe(c.Name))), max(subject, cells(safe(c.Subject)))
+		name = max(name, cells(safe(c.Name)))
+		if w := cells(safe(c.Subject)); w <= p.width*2/5 {
+			subject = max(subject, w)
+		}
 	}
-	subject = min(subject, p.width*2/5)
 	at := widest + len(gap) + name + len(gap)
 	for _, c := range form.Checks {
 		lead := p.checkResult(c.Result, widest) + gap + pad(safe(c.Name), name) + gap

@@ -55,18 +55,18 @@ func markdown(all []scanned, v view) string {
 
 func markdownTitle(all []scanned) string {
 	t := totalOf(all)
-	word := "in sync"
+	verdict := "in sync"
 	switch {
 	case t.Drifts == 1:
-		word = "1 resource has drifted"
+		verdict = "1 resource has drifted"
 	case t.Drifts > 1:
-		word = fmt.Sprintf("%d resources have drifted", t.Drifts)
+		verdict = fmt.Sprintf("%d resources have drifted", t.Drifts)
 	case t.Failed > 0:
-		word = "could not scan"
+		verdict = "could not scan"
 	case t.Incomplete > 0:
-		word = "incomplete"
+		verdict = "incomplete"
 	}
-	title := "### Taffrail: " + word + "\n\n"
+	title := "### Taffrail: " + verdict + "\n\n"
 	if len(all) > 1 {
 		title += t.String() + "\n\n"
 	}
@@ -142,16 +142,16 @@ func driftRow(d taffrail.Drift) string {
 	if d.Finding.Pending {
 		status += ", code not applied yet"
 	}
-	return fmt.Sprintf("| %s | %s | %s | %s | %s |\n", inline(sign), inline(safe(string(d.Finding.Resource.Address))), prose(status), prose(sinceText(d)), codePlace(d.Finding.Resource))
+	return fmt.Sprintf("| %s | %s | %s | %s | %s |\n", inline(sign), inline(safe(string(d.Finding.Resource.Address))), word(status), prose(sinceText(d)), codePlace(d.Finding.Resource))
 }
 
 func pendingRow(f taffrail.Finding) string {
 	sign, words := actionWords(f.Action)
-	return fmt.Sprintf("| %s | %s | %s | %s |\n", inline(sign), inline(safe(string(f.Resource.Address))), prose(words), codePlace(f.Resource))
+	return fmt.Sprintf("| %s | %s | %s | %s |\n", inline(sign), inline(safe(string(f.Resource.Address))), word(words), codePlace(f.Resource))
 }
 
 func endedRow(e daemon.EndedDrift) string {
-	return fmt.Sprintf("| %s | %s |\n", inline(safe(string(e.Address))), prose(endingText(e.Why)))
+	return fmt.Sprintf("| %s | %s |\n", inline(safe(string(e.Address))), word(endingText(e.Why)))
 }
 
 // gaps are never cut before what they could hide: they stand first.
@@ -167,7 +167,7 @@ func (c *comment) gaps(gaps []taffrail.Gap) {
 			names = append(names[:namedGaps-1:namedGaps-1], fmt.Sprintf("and %d more", len(names)-namedGaps+1))
 		}
 		detail := clipMiddle(list("; hint: ", safe(g.gap.Detail), safe(g.gap.Hint)), 600)
-		return fmt.Sprintf("| %s | %s | %s |\n", prose(safe(string(g.gap.Reason))), inline(strings.Join(names, ", ")), inline(detail))
+		return fmt.Sprintf("| %s | %s | %s |\n", word(safe(string(g.gap.Reason))), inline(strings.Join(names, ", ")), inline(detail))
 	})
 }
 
@@ -179,7 +179,7 @@ func codePlace(r taffrail.Resource) string {
 }
 
 // collapsed is what can be unfolded of one resource; nothing if it has no changes.
-func collapsed(r taffrail.Resource, word string, changes []taffrail.Change) string {
+func collapsed(r taffrail.Resource, what string, changes []taffrail.Change) string {
 	const most = 1000
 	if len(changes) == 0 {
 		return ""
@@ -198,7 +198,7 @@ func collapsed(r taffrail.Resource, word string, changes []taffrail.Change) stri
 	body := strings.Join(lines, "\n")
 	mark := fence(body)
 	return fmt.Sprintf("<details><summary>%s: %s, %s</summary>\n\n%sdiff\n%s\n%s\n\n</details>\n\n",
-		inline(safe(string(r.Address))), prose(word), count(int64(len(changes)), "change", "changes"), mark, body, mark)
+		inline(safe(string(r.Address))), word(what), count(int64(len(changes)), "change", "changes"), mark, body, mark)
 }
 
 func effectSuffix(c taffrail.Change) string {
@@ -228,6 +228,14 @@ func inline(text string) string {
 		return ""
 	}
 	return "<code>" + prose(text) + "</code>"
+}
+
+// word writes a word of ours; one that is not stands as code, where no mention is made of it.
+func word(text string) string {
+	if strings.ContainsAny(text, "@#") {
+		return inline(text)
+	}
+	return prose(text)
 }
 
 // prose writes a text so that nothing in it has a meaning for Markdown or HTML: a numeric reference never has (CommonMark 0.31, 2.5).

@@ -18,7 +18,8 @@ type watching struct {
 	target string
 	last   *daemon.ScanReport // of the last round that had a report
 	rounds int
-	status int // of the last round that was not stopped
+	status int  // of the last round that was not stopped
+	block  bool // what was printed last had more than one line
 }
 
 // watch scans a stack again and again until the command is stopped. The exit status is that of the last round.
@@ -66,15 +67,20 @@ func (w *watching) round(ctx context.Context, r daemon.ScanReport, err error) er
 		return writeEvents(w.app.out, s, v)
 	}
 	p := w.app.page()
+	block := before == nil || !cut && !quiet(*before, r)
+	if w.block || block && before != nil {
+		p.line()
+	}
+	w.block = block
 	switch {
 	case before == nil:
 		p.report(r, v)
 	case cut:
 		p.line(stamp(r.FinishedAt), gap, p.yellow("stopped in the middle of a round: "), coverageLine(r.Coverage))
-	case quiet(*before, r):
-		p.line(stamp(r.FinishedAt), gap, roundText(r))
-	default:
+	case block:
 		p.roundChanged(*before, r, v)
+	default:
+		p.line(stamp(r.FinishedAt), gap, quietText(r))
 	}
 	return w.app.print(p)
 }
@@ -127,22 +133,25 @@ func samePending(before, r daemon.ScanReport) bool {
 	})
 }
 
-// roundText is a round in which nothing happened, on one line.
-func roundText(r daemon.ScanReport) string {
-	text := "in sync"
-	if n := len(r.Drifts); n > 0 {
-		text = "no change, " + count(int64(n), "drift", "drifts") + " open"
-	} else if !r.Coverage.Complete() {
-		text = "no drift in what was checked"
+// quietText is a round in which nothing happened, on one line.
+func quietText(r daemon.ScanReport) string {
+	switch n := len(r.Drifts); {
+	case n > 0:
+		return "no change, " + count(int64(n), "drift", "drifts") + " open, " + checkedText(r)
+	case !r.Coverage.Complete():
+		return "no drift in what was checked, " + checkedText(r)
 	}
-	return text + fmt.Sprintf(", %d of %d checked", r.Coverage.Checked, r.Coverage.Total) + gapCounts(r, ", ")
+	return "in sync, " + checkedText(r)
+}
+
+func checkedText(r daemon.ScanReport) string {
+	return fmt.Sprintf("%d of %d checked", r.Coverage.Checked, r.Coverage.Total) + gapCounts(r, ", ")
 }
 
 // roundChanged prints what a round saw that the one before it did not.
 func (p *page) roundChanged(before, r daemon.ScanReport, v view) {
 	v.sinceLast = true
-	p.line()
-	p.line(p.bold(stamp(r.FinishedAt)), gap, roundText(r))
+	p.line(p.bold(stamp(r.FinishedAt)), gap, checkedText(r))
 	p.drifts(r.Drifts, v)
 	if !samePending(before, r) {
 		p.pending(r.Pending)
