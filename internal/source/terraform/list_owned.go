@@ -92,7 +92,7 @@ func (e *estate) addOther(ctx context.Context, name string, host host) error {
 	if err != nil {
 		return err
 	}
-	o := &other{name: filepath.Base(t.name), keeper: &keeper{target: t}}
+	o := &other{name: filepath.Base(t.name), keeper: &keeper{target: t, host: host}}
 	e.others = append(e.others, o) // so that it is closed
 	recorded, err := o.keeper.read(ctx)
 	if err != nil {

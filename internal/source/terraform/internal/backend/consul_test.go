@@ -69,7 +69,7 @@ func (s *store) chunk(path string, payload []byte, of string) {
 	s.keys[path], _ = json.Marshal(map[string]any{"current-hash": hash, "chunks": names})
 }
 
-func TestConsulReads(t *testing.T) {
+func TestConsulDoubleReads(t *testing.T) {
 	for name, lay := range map[string]func(s *store){
 		"plain":           func(s *store) { s.keys["tf/net-env:blue"] = []byte(sample) },
 		"gzip":            func(s *store) { s.keys["tf/net-env:blue"] = packed(sample) },
@@ -92,7 +92,7 @@ func TestConsulReads(t *testing.T) {
 	}
 }
 
-func TestConsulLock(t *testing.T) {
+func TestConsulDoubleLock(t *testing.T) {
 	s, c := consulStore(t, "")
 	r := open(t, c)
 	for range 2 { // a key that no session holds is no lock
@@ -111,7 +111,7 @@ func TestConsulLock(t *testing.T) {
 	}
 }
 
-func TestConsulFaults(t *testing.T) {
+func TestConsulDoubleFaults(t *testing.T) {
 	gz := packed(sample)
 	for name, tc := range map[string]struct {
 		lay  func(s *store)
