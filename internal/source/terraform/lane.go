@@ -88,6 +88,7 @@ func (l *lane) run(ctx context.Context, out chan<- taffrail.Observation) {
 // pass reads jobs, many at once, until none is left or the provider dies.
 func (l *lane) pass(ctx context.Context, jobs []*job, out chan<- taffrail.Observation) *pass {
 	p := newPass(l.session.limits, jobs)
+	p.full = l.session.full
 	defer context.AfterFunc(ctx, p.wake)()
 	failure := l.session.ensure(ctx)
 	var workers sync.WaitGroup
@@ -99,8 +100,11 @@ func (l *lane) pass(ctx context.Context, jobs []*job, out chan<- taffrail.Observ
 		})
 	}
 	workers.Wait()
-	if p.dead {
+	switch {
+	case p.dead:
 		l.session.lost()
+	case p.tired:
+		l.session.end() // nothing is under way, and the next pass starts it
 	}
 	return p
 }

@@ -18,10 +18,16 @@ type pass struct {
 	gone    []*job
 	lost    []*job
 	dead    bool // the provider died: what waits is left
+	begun   int
+	full    func() bool // whether the provider is to be started anew; looked at now and then
+	tired   bool        // it is: what waits is left
 }
 
+// lookEvery is after how many jobs full is asked.
+const lookEvery = 256
+
 func newPass(l *limits, jobs []*job) *pass {
-	p := &pass{limits: l, waiting: map[string][]*job{}}
+	p := &pass{limits: l, waiting: map[string][]*job{}, full: func() bool { return false }}
 	p.changed.L = &p.mu
 	for _, j := range jobs {
 		p.add(j)
@@ -60,7 +66,7 @@ func (p *pass) next(ctx context.Context) (t turn, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for {
-		if p.dead || len(p.turns) == 0 && p.running == 0 {
+		if p.dead || p.tired || len(p.turns) == 0 && p.running == 0 {
 			return turn{}, false
 		}
 		now := time.Now()
@@ -92,6 +98,10 @@ func (p *pass) take(i int) *job {
 	}
 	p.limits.of(name).running++
 	p.running++
+	if p.begun++; p.begun%lookEvery == 0 && p.full() {
+		p.tired = true
+		p.changed.Broadcast()
+	}
 	return j
 }
 

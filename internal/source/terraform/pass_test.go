@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -217,6 +218,37 @@ func (b brokenSealer) Seal(v taffrail.Value) taffrail.Value {
 		panic("no key")
 	}
 	return b.sealer.Seal(v)
+}
+
+// Some providers keep something of each call: one that has grown too much gives way to another, and nothing is read twice.
+func TestAProviderThatGrowsIsStartedAnew(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("what a process takes is known on Linux alone")
+	}
+	r := newRig(t)
+	r.install()
+	var all []res
+	for i := range 3 * lookEvery {
+		all = append(all, thing(fmt.Sprint("r", i), nil))
+	}
+	r.state(all...)
+	s := r.open()
+	s.growth = -1 << 40 // whatever it has is too much
+	if got := r.read(s); got.coverage.Checked != len(all) || got.coverage.Total != len(all) {
+		t.Errorf("coverage %+v", got.coverage)
+	}
+	starts := 0
+	for _, line := range testprovider.Log(r.world) {
+		if strings.HasPrefix(line, "configure ") {
+			starts++
+		}
+	}
+	if reads := len(r.calls()); reads != len(all) || starts != 3 {
+		t.Errorf("%d reads of %d resources, %d starts", reads, len(all), starts)
+	}
+	if s.sessions[slices.Collect(maps.Keys(s.sessions))[0]].crashes != 0 {
+		t.Error("that counts as a crash")
+	}
 }
 
 // A mistake of ours costs one resource.

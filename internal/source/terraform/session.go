@@ -27,6 +27,10 @@ import (
 // maxCrashes is how often a provider may die in one read of the stack. Each resource that kills it costs two.
 const maxCrashes = 10
 
+// maxGrowth is by how many bytes a provider may grow before it is started anew. Providers made with terraform-plugin-framework keep
+// something of each call until they end (a context, with all that was put into it).
+const maxGrowth = 256 << 20
+
 // packedNil is null in msgpack.
 const packedNil = 0xc0
 
@@ -47,6 +51,7 @@ type session struct {
 
 	process       *provider.Process
 	locked        install.Locked // what the process was checked against
+	memory        int64          // bytes that it had resident when it was ready; 0 where that is not known
 	unasked       bool           // it dies when it is asked which SDK a type was made with
 	configured    []byte         // what it was configured with
 	spec          hcldec.Spec
@@ -108,7 +113,7 @@ func (s *session) ensure(ctx context.Context) *provider.Failure {
 	if ctx.Err() != nil {
 		return stopped()
 	}
-	if s.process != nil && (!s.process.Alive() || s.isStale()) {
+	if s.process != nil && (!s.process.Alive() || s.full() || s.isStale()) {
 		s.end()
 	}
 	for s.process == nil && s.failed == nil {
@@ -127,6 +132,11 @@ func (s *session) ensure(ctx context.Context) *provider.Failure {
 		}
 	}
 	return s.failed
+}
+
+// full says whether the process has grown so much that another is to take its place as soon as nothing is under way.
+func (s *session) full() bool {
+	return s.memory > 0 && s.process != nil && s.process.Memory() > s.memory+s.stack.growth
 }
 
 // lost takes note that the process died.
@@ -202,7 +212,7 @@ func (s *session) start(ctx context.Context) *provider.Failure {
 		process.Close()
 		return f
 	}
-	s.process = process
+	s.process, s.memory = process, process.Memory()
 	return nil
 }
 

@@ -24,6 +24,7 @@ type stack struct {
 	host   host
 	target target
 	keeper *keeper
+	growth int64 // bytes by which a provider may grow before it is started anew
 
 	reading sync.Mutex // held by Read and by the end of Close: one read at a time
 

@@ -158,5 +158,5 @@ func open(env plug.Env, c Config, host host) (*stack, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &stack{env: env, config: c, host: host, target: target, keeper: &keeper{target: target, config: c, host: host}, sessions: map[addr.ProviderConfig]*session{}}, nil
+	return &stack{env: env, config: c, host: host, target: target, growth: maxGrowth, keeper: &keeper{target: target, config: c, host: host}, sessions: map[addr.ProviderConfig]*session{}}, nil
 }
