@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -16,6 +15,8 @@ import (
 	"github.com/taffrail-dev/taffrail"
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/addr"
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/diag"
+	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/lang"
+	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/regular"
 )
 
 // LockFile is the name of the dependency lock file in a root module.
@@ -33,7 +34,7 @@ type Locked struct {
 
 // ReadLock reads a lock file. A file that is not there is an empty lock, and an error that is [fs.ErrNotExist].
 func ReadLock(path string) (Lock, error) {
-	data, err := os.ReadFile(path)
+	data, err := regular.ReadFile(path, regular.MaxCode)
 	if err != nil {
 		e := &taffrail.Error{Op: "read lock file", Kind: taffrail.KindInvalid, Err: err, Hint: hintInit}
 		if errors.Is(err, fs.ErrNotExist) {
@@ -50,6 +51,9 @@ func ReadLock(path string) (Lock, error) {
 
 // ParseLock reads the bytes of a lock file. The name is for messages.
 func ParseLock(data []byte, name string) (Lock, error) {
+	if err := lang.CheckNesting(data); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
 	file, diags := hclsyntax.ParseConfig(data, name, hcl.InitialPos)
 	if diags.HasErrors() {
 		return nil, diag.First(diags)

@@ -1,7 +1,6 @@
 package lang
 
 import (
-	"fmt"
 	"regexp"
 
 	"github.com/hashicorp/hcl/v2"
@@ -49,31 +48,4 @@ func CheckJSONNumbers(data []byte, name string) hcl.Diagnostics {
 		}
 	}
 	return hugeNumber(at)
-}
-
-// MaxNesting bounds how deep brackets stand in each other in code: a parser goes as deep, and has no way back.
-const MaxNesting = 2_000
-
-// CheckNesting refuses code that nests deeper. It does not look for quotes: who writes so many brackets in a text meets it, too.
-func CheckNesting(data []byte) error {
-	depth, line, run := 0, 1, 0
-	for _, b := range data {
-		switch b {
-		case '(', '[', '{':
-			depth++
-		case ')', ']', '}':
-			depth = max(depth-1, 0)
-		case '\n':
-			line++
-		}
-		if b == '!' || b == '-' || b == '?' { // each makes an expression in an expression
-			run++
-		} else if b == '\n' {
-			run = 0
-		}
-		if depth > MaxNesting || run > 100*MaxNesting {
-			return fmt.Errorf("line %d: the code nests too deep", line)
-		}
-	}
-	return nil
 }

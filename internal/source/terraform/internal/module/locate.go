@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -16,6 +15,7 @@ import (
 	"github.com/taffrail-dev/taffrail"
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/addr"
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/diag"
+	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/regular"
 )
 
 // A Place says where a root module keeps its state: in a file, or with a backend.
@@ -66,7 +66,7 @@ func selectedWorkspace(dataDir string, getenv func(string) string) string {
 	if name := getenv("TF_WORKSPACE"); name != "" {
 		return name
 	}
-	data, err := os.ReadFile(filepath.Join(dataDir, "environment"))
+	data, err := regular.ReadFile(filepath.Join(dataDir, "environment"), regular.MaxCode)
 	if err != nil {
 		return "default"
 	}
@@ -118,7 +118,7 @@ func (b *Backend) text(name string) string {
 // recordedBackend reads what init wrote down; nil where it wrote nothing.
 func recordedBackend(dataDir string) (*Backend, error) {
 	path := filepath.Join(dataDir, "terraform.tfstate")
-	data, err := os.ReadFile(path)
+	data, err := regular.ReadFile(path, regular.MaxCode)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

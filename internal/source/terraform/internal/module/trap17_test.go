@@ -31,6 +31,8 @@ var cloudSpec = hcldec.ObjectSpec{
 
 const cloud = "provider[\"registry.example/hashicorp/cloud\"]"
 
+var cloudConfig = addr.ProviderConfig{Provider: addr.Provider{Host: "registry.example", Namespace: "hashicorp", Type: "cloud"}}
+
 // cloudState is a state with resources and data that configurations refer to.
 const cloudState = `{"version":4,"serial":3,"lineage":"l","terraform_version":"1.9.0","outputs":{"x":{"value":1}},"resources":[
 {"mode":"managed","type":"cluster","name":"main","provider":"p","instances":[{"attributes":{"endpoint":"https://one","ports":[1,2],"auth":{"token":"named-secret"},"key_data":"marked-secret","size":9007199254740993},

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path"
 	"path/filepath"
 	"strings"
@@ -14,6 +13,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/addr"
+	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/regular"
 )
 
 // A Tree is a root module with the modules that it calls, as far as their code is at hand: it is there to say where resources
@@ -21,6 +21,7 @@ import (
 type Tree struct {
 	Root    *Module
 	modules map[string]*Module // by path: "net.sub"; nil where there is no code
+	folders map[string]*Module // by folder
 	dirs    map[string]string  // as init recorded them, by path
 
 	mu        sync.Mutex // held while modules are loaded and expressions worked out: each needs the other
@@ -38,7 +39,7 @@ const (
 
 // NewTree takes the root module of a tree.
 func NewTree(root *Module, dataDir string) (*Tree, error) {
-	t := &Tree{Root: root, modules: map[string]*Module{"": root}}
+	t := &Tree{Root: root, modules: map[string]*Module{"": root}, folders: map[string]*Module{}}
 	if root == nil {
 		return t, nil
 	}
@@ -48,7 +49,7 @@ func NewTree(root *Module, dataDir string) (*Tree, error) {
 }
 
 func recordedModules(file string) (map[string]string, error) {
-	data, err := os.ReadFile(file)
+	data, err := regular.ReadFile(file, regular.MaxCode)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -101,9 +102,19 @@ func (t *Tree) module(at string) *Module {
 	}
 	var m *Module
 	if dir, ok := t.dir(at); ok {
-		m, _ = Load(dir) // broken code of a module costs the place of its resources, nothing else
+		m = t.load(dir)
 	}
 	t.modules[at] = m
+	return m
+}
+
+// load reads the code of a folder once, however many calls lead to it. Broken code costs what needs it, nothing else.
+func (t *Tree) load(dir string) *Module {
+	m, done := t.folders[dir]
+	if !done {
+		m, _ = Load(dir)
+		t.folders[dir] = m
+	}
 	return m
 }
 
