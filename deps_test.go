@@ -37,6 +37,7 @@ var dependencyRule = []struct {
 }{
 	{".", rule{}},
 	{"audit", rule{foreign: []string{"golang.org/x/mod", "github.com/transparency-dev/formats", "github.com/gowebpki/jcs"}}},
+	{"audit/auditor", rule{ours: []string{"audit"}}},
 	{"audit/audittest", rule{ours: []string{"audit"}, foreign: []string{"golang.org/x/mod", "github.com/google/go-cmp"}}},
 	{"internal/config", rule{ours: []string{"."}, foreign: []string{"github.com/goccy/go-yaml"}}},
 	{"internal/detect", rule{ours: []string{"."}, never: []string{"os", "net", "log", "database/sql", "math/rand"}}},
@@ -52,6 +53,7 @@ var dependencyRule = []struct {
 		foreign: []string{"golang.org/x/mod", "github.com/goccy/go-yaml"},
 	}},
 	{"internal/cli", rule{ours: []string{".", "audit", "internal/config", "internal/daemon", "internal/plug"}, foreign: anything}},
+	{"cmd/taffrail-verify", rule{ours: []string{"audit/auditor"}}},
 	{"cmd/taffrail", rule{ours: []string{"internal/cli", "internal/plugins"}}},
 	{"bench/...", rule{ours: []string{".", "audit", "examples/..."}, foreign: anything}},
 	{"examples/...", rule{ours: []string{".", "audit", "examples/..."}, foreign: anything}},

@@ -1,0 +1,145 @@
+package auditor_test
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/mod/sumdb/note"
+
+	"github.com/taffrail-dev/taffrail/audit"
+	"github.com/taffrail-dev/taffrail/audit/auditor"
+	"github.com/taffrail-dev/taffrail/audit/audittest"
+)
+
+const origin = "taffrail.local/test"
+
+// A site is a log, and a folder of an auditor's.
+type site struct {
+	t        *testing.T
+	dir      string
+	storage  *audittest.Memory
+	log      *audit.Log
+	verifier note.Verifier
+	vkey     string
+	offset   time.Duration
+}
+
+func newSite(t *testing.T, key string) *site {
+	t.Helper()
+	skey, vkey, err := note.GenerateKey(strings.NewReader(strings.Repeat(key, 64)), origin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signer, err := note.NewSigner(skey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &site{t: t, dir: t.TempDir(), storage: audittest.NewMemory(), vkey: vkey}
+	if s.verifier, err = note.NewVerifier(vkey); err != nil {
+		t.Fatal(err)
+	}
+	if s.log, err = audit.Begin(t.Context(), s.storage, audit.NewSigner(signer, s.verifier, audittest.NewMemoryGuard())); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// bundle grows the log to a size and exports all of it.
+func (s *site) bundle(size int64) string {
+	s.t.Helper()
+	err := s.storage.Write(s.t.Context(), func(w audit.Writer) error {
+		from, err := w.Size()
+		for i := from; i < size && err == nil; i++ {
+			at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).Add(s.offset + time.Duration(i)*time.Second)
+			_, err = audit.Append(w, fmt.Appendf(nil, `{"counter":%d,"time":"%s","type":"t"}`, i, at.Format(time.RFC3339)))
+		}
+		return err
+	})
+	if err == nil {
+		_, err = s.log.Sign(s.t.Context())
+	}
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	var b bytes.Buffer
+	if _, err := audit.WriteBundle(s.t.Context(), &b, s.storage, s.verifier, audit.BundleRequest{To: size}); err != nil {
+		s.t.Fatal(err)
+	}
+	return s.file(fmt.Sprintf("bundle-%d-%d.tar", size, s.offset), b.String())
+}
+
+func (s *site) file(name, text string) string {
+	s.t.Helper()
+	path := filepath.Join(s.dir, name)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		s.t.Fatal(err)
+	}
+	return path
+}
+
+// verify gives the class of the answer, and the text.
+func (s *site) verify(r auditor.Request) (int, string) {
+	s.t.Helper()
+	report, err := auditor.Verify(s.t.Context(), r, strings.NewReader(""))
+	text := auditor.Text(report)
+	if err != nil {
+		text = err.Error()
+	}
+	return auditor.ExitStatus(report, err), text
+}
+
+func TestClasses(t *testing.T) {
+	s, thief := newSite(t, "a"), newSite(t, "a")
+	thief.offset = time.Hour
+	policy := s.file("policy", "log "+s.vkey+"\nquorum none\n")
+	_, w, err := audit.GenerateCosigner("w", [32]byte{1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	memory := filepath.Join(s.dir, "seen")
+	first, older, forked := s.bundle(10), s.bundle(20), thief.bundle(30)
+	for _, tc := range []struct {
+		name    string
+		request auditor.Request
+		want    int
+		says    string
+	}{
+		{"what is good", auditor.Request{Bundle: first, Policy: policy, Remember: memory}, auditor.ExitVerified, "Verified, SIGNED-ONLY"},
+		{"and grew", auditor.Request{Bundle: older, Policy: policy, Remember: memory}, auditor.ExitVerified, "contains the one of 10 entries that is remembered"},
+		{"an older copy", auditor.Request{Bundle: first, Policy: policy, Remember: memory}, auditor.ExitForged, "20 entries were remembered, and there are 10"},
+		{"another history by a stolen key", auditor.Request{Bundle: forked, Policy: policy, Remember: memory}, auditor.ExitForged, "does not contain the one of 20 entries that was remembered"},
+		{"which is not seen without a memory", auditor.Request{Bundle: forked, Policy: policy}, auditor.ExitVerified, "nothing was remembered"},
+		{"another key", auditor.Request{Bundle: first, Policy: s.file("other", "log "+newSite(t, "b").vkey+"\nquorum none\n")}, auditor.ExitUnsigned, "NOT VERIFIED"},
+		{"no witness", auditor.Request{Bundle: first, Policy: s.file("strict", "log "+s.vkey+"\nwitness w "+w+"\nquorum w\n")}, auditor.ExitUnseen, "asks for more witnesses than the 0 that cosigned"},
+		{"no bundle", auditor.Request{Bundle: policy, Policy: policy}, auditor.ExitUnreadable, "read bundle"},
+		{"no policy", auditor.Request{Bundle: first, Policy: first}, auditor.ExitUnreadable, "policy"},
+		{"no file", auditor.Request{Bundle: filepath.Join(s.dir, "x"), Policy: policy}, auditor.ExitUnreadable, "no such file"},
+		{"a memory that is none", auditor.Request{Bundle: first, Policy: policy, Remember: s.file("broken", "x")}, auditor.ExitUnreadable, "remembered"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			before, _ := os.ReadFile(tc.request.Remember)
+			status, text := s.verify(tc.request)
+			if status != tc.want || !strings.Contains(text, tc.says) {
+				t.Errorf("exit status %d, want %d\n%s", status, tc.want, text)
+			}
+			if after, _ := os.ReadFile(tc.request.Remember); tc.want != auditor.ExitVerified && !bytes.Equal(before, after) {
+				t.Error("what did not verify is remembered")
+			}
+		})
+	}
+	if left, _ := filepath.Glob(filepath.Join(s.dir, "*.tmp")); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+}
+
+func TestTextIsFitForATerminal(t *testing.T) {
+	text := auditor.Text(audit.BundleReport{Origin: "a\x1b[2Jb\u202e", Verdicts: []audit.Verdict{{Name: "x", Faults: []string{"c\rd"}}}})
+	if strings.ContainsAny(text, "\x1b\r\u202e") {
+		t.Errorf("%q", text)
+	}
+}
