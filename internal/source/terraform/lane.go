@@ -14,6 +14,7 @@ import (
 
 	"github.com/taffrail-dev/taffrail"
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/addr"
+	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/planfile"
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/provider"
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/state"
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/value"
@@ -24,6 +25,8 @@ type job struct {
 	instance    *state.Instance
 	observation taffrail.Observation
 	declared    *declared
+	wanted      *planfile.Change // what the code wants of it, if that differs from what is recorded
+	asWanted    bool             // it does not differ
 
 	// What the first read learned, for the second.
 	recalled  bool

@@ -157,6 +157,7 @@ func (j *job) observe(live *cty.Value) *provider.Failure {
 	if live != nil {
 		c.Learn(*live)
 	}
+	desired, known := j.learnWanted()
 	if c.Holds(string(o.Resource.ID)) {
 		o.Resource.ID = ""
 	}
@@ -164,6 +165,7 @@ func (j *job) observe(live *cty.Value) *provider.Failure {
 	if o.Recorded, err = c.Convert(j.prior); err != nil {
 		return badAnswer(fmt.Errorf("the stored state: %w", err))
 	}
+	j.desire(desired, known)
 	if live == nil {
 		o.Live = o.Recorded
 		return nil

@@ -22,6 +22,7 @@ type reading struct {
 	declared map[declaredKey]*declared
 	seen     map[taffrail.Address]bool
 
+	pending *pending               // what the code wants; nil if nobody asked
 	settled []taffrail.Observation // of what no provider is asked for
 	lanes   map[addr.ProviderConfig]*lane
 }
@@ -104,11 +105,14 @@ func (r *reading) run(ctx context.Context, out chan<- taffrail.Observation) {
 		done.Go(func() { l.run(ctx, out) })
 	}
 	done.Wait()
+	for _, o := range r.creations() {
+		out <- o
+	}
 }
 
 // total is how many observations will come.
 func (r *reading) total() int {
-	n := len(r.settled)
+	n := len(r.settled) + r.pending.count()
 	for _, l := range r.lanes {
 		n += len(l.jobs)
 	}

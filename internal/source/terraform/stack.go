@@ -30,6 +30,7 @@ type stack struct {
 
 	mu       sync.Mutex
 	sessions map[addr.ProviderConfig]*session
+	cli      taffrail.Component // the user's own tool, once it was asked
 	closed   bool
 	stop     context.CancelFunc // ends the read that goes on
 }
@@ -61,6 +62,9 @@ func (s *stack) Describe(ctx context.Context) (taffrail.StackInfo, error) {
 		if strings.Contains(session.config.Provider.Host, "opentofu") {
 			tool = "opentofu" // both write the same format, and do not say which of them did
 		}
+	}
+	if s.cli.Name != "" {
+		info.Components = append(info.Components, s.cli)
 	}
 	slices.SortFunc(info.Components, func(a, b taffrail.Component) int { return strings.Compare(a.Name, b.Name) })
 	if h.Tool != "" {
@@ -116,7 +120,8 @@ func (s *stack) Read(ctx context.Context, sel taffrail.Selection, emit func(taff
 	if err != nil {
 		return coverage, err
 	}
-	coverage.Gaps = r.missing(sel)
+	r.ask(inner, sel)
+	coverage.Gaps = append(r.missing(sel), r.pending.missed()...)
 	if sel.Announce != nil {
 		sel.Announce(r.total())
 	}

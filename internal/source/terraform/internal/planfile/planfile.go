@@ -16,6 +16,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -209,12 +210,52 @@ func (p *Plan) addChange(raw []byte) error {
 	switch {
 	case err != nil || c == nil:
 		return err
+	case c.isNominal():
+		if c.Action = ""; c.Previous != "" {
+			c.Action = taffrail.ActionMove
+		}
+	}
+	switch {
 	case c.Action == "":
 		p.Unchanged[c.key()] = true
 	default:
 		p.Changes = append(p.Changes, *c)
 	}
 	return nil
+}
+
+// isNominal says whether an update changes nothing: the tools plan one where they took note of what is sensitive in other words
+// before. OpenTofu does so right after an apply.
+func (c *Change) isNominal() bool {
+	if c.Action != taffrail.ActionUpdate {
+		return false
+	}
+	before, err := decode(c.Before)
+	if err != nil {
+		return false
+	}
+	after, err := decode(c.After)
+	if err != nil {
+		return false
+	}
+	unknown, err := decode(c.Unknown)
+	return err == nil && !holdsTrue(unknown) && reflect.DeepEqual(before, after)
+}
+
+func holdsTrue(v any) bool {
+	switch v := v.(type) {
+	case bool:
+		return v
+	case []any:
+		return slices.ContainsFunc(v, holdsTrue)
+	case map[string]any:
+		for _, e := range v {
+			if holdsTrue(e) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // key tells the objects of one resource apart.
@@ -227,7 +268,7 @@ func (c *Change) key() string {
 
 func (p *Plan) addDrift(raw []byte) error {
 	c, err := new(wireChange).read(raw)
-	if err == nil && c != nil && c.Action != taffrail.ActionMove && c.Action != "" {
+	if err == nil && c != nil && c.Action != taffrail.ActionMove && c.Action != "" && !c.isNominal() {
 		p.Drift = append(p.Drift, *c)
 	}
 	return err

@@ -64,6 +64,27 @@ func TestActions(t *testing.T) {
 	}
 }
 
+// The tools plan updates that update nothing, where only their notes of what is sensitive differ.
+func TestTrap40_AnUpdateOfNothingIsNone(t *testing.T) {
+	update := func(before, after, unknown string) string {
+		return fmt.Sprintf(`{"address":"t.n","mode":"managed","type":"t","name":"n","change":{"actions":["update"],"before":%s,"after":%s,"after_unknown":%s}}`, before, after, unknown)
+	}
+	for _, tc := range []struct {
+		before, after, unknown string
+		want                   int
+	}{
+		{`{"a":1,"b":[null]}`, `{"b":[null],"a":1}`, `{"b":[false]}`, 0},
+		{`{"a":9007199254740993}`, `{"a":9007199254740992}`, `{}`, 1},
+		{`{"a":1}`, `{"a":1}`, `{"b":[{"c":true}]}`, 1},
+	} {
+		text := update(tc.before, tc.after, tc.unknown)
+		p := plan(t, `"resource_drift":[`+text+`],"resource_changes":[`+text+`],`)
+		if len(p.Changes) != tc.want || len(p.Drift) != tc.want || p.Unchanged["t.n"] == (tc.want == 1) {
+			t.Errorf("%s: %+v", text, p)
+		}
+	}
+}
+
 // Drift and what code wants are two things; data sources and outputs are neither.
 func TestTrap37_DriftIsNotPendingAndDataIsNeither(t *testing.T) {
 	data := strings.Replace(change("data.t.n", `"read"`, ""), `"managed"`, `"data"`, 1)
