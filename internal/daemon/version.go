@@ -33,9 +33,9 @@ func (v seenVersion) text() string {
 	return base64.StdEncoding.EncodeToString(v.digest[:])
 }
 
-// add takes the version of a resource, if its live side was read.
+// add takes the version of a resource, if its live side was read. Of what the code is yet to create there was nothing to read.
 func (v *versions) add(o taffrail.Observation) {
-	if o.Live.IsUnknown() || o.Gap != nil {
+	if o.Live.IsUnknown() || o.Gap != nil || o.Live.IsNull() && o.Recorded.IsNull() {
 		return
 	}
 	seen := seenVersion{address: o.Resource.Address, gone: o.Live.IsNull()}

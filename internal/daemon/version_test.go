@@ -48,6 +48,7 @@ func TestEachVersionIsInTheLogOnce(t *testing.T) {
 		{"one is gone", func() { w.find("b").Live = taffrail.Null() }, 2, []taffrail.Address{"thing.b"}},
 		{"one can be read", func() { *w.find("c") = observe("c", "as recorded") }, 3, []taffrail.Address{"thing.c"}},
 		{"one cannot be read any more", func() { w.gap("a", taffrail.ReasonTimeout) }, 2, nil},
+		{"one is yet to be created", func() { w.find("b").Live, w.find("b").Recorded = taffrail.Null(), taffrail.Null() }, 1, nil},
 		{"nothing can be read", func() { w.gap("b", taffrail.ReasonTimeout); w.gap("c", taffrail.ReasonTimeout) }, 0, nil},
 	} {
 		tc.change()
@@ -207,6 +208,22 @@ func TestTrap36_WhatWasSkippedIsNotGreen(t *testing.T) {
 			t.Errorf("%s: %s", reason, r.Outcome)
 		}
 	}
+}
+
+// TestTrap12_PermissionErrorIsNotDeletion: neither of a resource that is in sync nor of one that was seen to have drifted.
+func TestTrap12_PermissionErrorIsNotDeletion(t *testing.T) {
+	w := newWorld("a", "b")
+	*w.find("b") = observe("b", "moved")
+	s := newSite(t, w)
+	d := s.start(t)
+	scanOnce(t, d)
+	w.gap("a", taffrail.ReasonDenied)
+	w.gap("b", taffrail.ReasonDenied)
+	r := scanOnce(t, d)
+	if r.Statuses[taffrail.Deleted] != 0 || len(r.Drifts) != 0 || len(r.Ended) != 0 || len(r.Unseen) != 1 || r.Outcome != taffrail.OutcomeIncomplete {
+		t.Errorf("%+v", r)
+	}
+	wellAt(t, s)
 }
 
 // TestTrap14_NothingIsConcludedWhileAnApplyRuns: the source says that the state is locked, as a gap of the whole that raced.
