@@ -166,13 +166,18 @@ func (w *world) writeOnly() {
 
 func (w *world) knowsWriteOnly() bool {
 	w.t.Helper()
-	out, status := w.run(w.program, "version", "-json")
+	parts := strings.SplitN(w.versionOf(w.program), ".", 3)
+	return len(parts) == 3 && (parts[0] != "1" || len(parts[1]) > 2 || len(parts[1]) == 2 && parts[1] >= "11")
+}
+
+func (w *world) versionOf(program string) string {
+	w.t.Helper()
+	out, status := w.run(program, "version", "-json")
 	var said struct {
 		Version string `json:"terraform_version"`
 	}
 	if err := json.Unmarshal([]byte(out), &said); err != nil || status != 0 {
 		w.t.Fatalf("version: exit status %d, %v\n%s", status, err, out)
 	}
-	parts := strings.SplitN(said.Version, ".", 3)
-	return len(parts) == 3 && (parts[0] != "1" || len(parts[1]) > 2 || len(parts[1]) == 2 && parts[1] >= "11")
+	return said.Version
 }

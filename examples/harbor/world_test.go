@@ -46,8 +46,9 @@ type world struct {
 
 // tools are what is built once for all worlds.
 type tools struct {
-	harbor string
-	config string // of the CLI: providers come from our mirror alone
+	harbor   string
+	taffrail string // only where a test scans
+	config   string // of the CLI: providers come from our mirror alone
 }
 
 func buildTools(t *testing.T) *tools {
@@ -92,7 +93,7 @@ func (w *world) start() {
 	w.t.Helper()
 	urlFile := filepath.Join(w.folder, "url")
 	_ = os.Remove(urlFile) // a killed cloud left it
-	w.server = exec.Command(w.tools.harbor, "serve", "--addr", "127.0.0.1:0", "--url-file", urlFile, "--state", filepath.Join(w.folder, "cloud.json"), "--tick", "1s")
+	w.server = exec.Command(w.tools.harbor, "serve", "--addr", "127.0.0.1:0", "--url-file", urlFile, "--state", filepath.Join(w.folder, "cloud.json"), "--tick", "10ms")
 	w.server.Env = w.environment()
 	if err := w.server.Start(); err != nil {
 		w.t.Fatal(err)

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// update is set by `go test ./examples/... -update`: rows are then written instead of compared.
+// update is set by `go test -update`: rows are then written instead of compared.
 var update = flag.Bool("update", false, "write the score of this suite into docs/truth.md")
 
 // columns are those of the table, whose first three name a row.

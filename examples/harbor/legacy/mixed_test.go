@@ -13,7 +13,7 @@ func TestMixed(t *testing.T) {
 	if r := w.scan(); len(r.Drifts) > 0 || r.status != 0 || r.Coverage.Checked != 5 {
 		t.Errorf("exit status %d, coverage %+v, drift\n%s", r.status, r.Coverage, strings.Join(r.drift(), "\n"))
 	}
-	w.tell(mixedDeeds(), w.refreshOnly().lines)
+	w.tell(mixedDeeds(), w.refreshOnly().lines, w.gather("examples/harbor/legacy, muxed pair", "harbormixed (6)"))
 	w.rewrite("database.old", asVersion1)
 	w.harbor("fault", "set", "dns_record/full", "crash")
 	w.harbor("delete", "dns_record/zero")

@@ -74,13 +74,13 @@ harborlegacy_firewall.zero tags (equivalent)
 
 func TestChangesByHand(t *testing.T) {
 	w := newWorld(t, "stack")
-	w.tell(deeds(), w.refreshOnly().lines)
+	w.tell(deeds(), w.refreshOnly().lines, w.gather("examples/harbor/legacy", "harborlegacy (5)"))
 }
 
 // tell does the deeds, in rounds of one for each object, compares what a scan says
 // with what it must say, takes the deeds back, and prints how the stack's own
 // program did. quiet are the lines that the program has anyway.
-func (w *world) tell(deeds []deed, quiet []string) {
+func (w *world) tell(deeds []deed, quiet []string, j *jury) {
 	w.t.Helper()
 	var text strings.Builder
 	table := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
@@ -98,7 +98,7 @@ func (w *world) tell(deeds []deed, quiet []string) {
 				round = append(round, d)
 			}
 		}
-		w.round(round, func(d deed, counts tally) {
+		w.round(round, j, func(d deed, counts tally) {
 			sum.add(counts)
 			fmt.Fprintf(table, "%s\t%d\t%d\t%d\t%d\t%d\n", d.name, len(d.want), counts[0], counts[1], counts[2], counts[3])
 		})
@@ -110,15 +110,17 @@ func (w *world) tell(deeds []deed, quiet []string) {
 		w.t.Errorf("left when all was taken back:\n%s", strings.Join(after, "\n"))
 	}
 	w.t.Logf("the tool lists %d attributes when nothing was done\n%s", len(quiet), text.String())
+	j.close(w.t)
 }
 
 // round does deeds to different objects at once.
-func (w *world) round(deeds []deed, note func(deed, tally)) {
+func (w *world) round(deeds []deed, j *jury, note func(deed, tally)) {
 	w.t.Helper()
 	for _, d := range deeds {
 		defer w.edit(d.object, d.change)()
 	}
 	got, other := w.scan().drift(), w.refreshOnly().lines
+	w.hear(j, deeds, got)
 	for _, d := range deeds {
 		w.t.Run(d.name, func(t *testing.T) {
 			var counts tally
