@@ -3,7 +3,9 @@ package terraform
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"slices"
 	"strings"
@@ -38,7 +40,7 @@ func (s *stack) Examine(ctx context.Context, emit func(taffrail.Check) error) er
 	recorded := x.state(ctx)
 	x.lock(ctx)
 	finder := s.finder()
-	x.lockFile(finder)
+	x.lockFile(finder, recorded)
 	x.variables(tree)
 	x.program(ctx, finder)
 	if recorded == nil {
@@ -111,6 +113,8 @@ func (x *examination) state(ctx context.Context) *state.State {
 func (x *examination) lock(ctx context.Context) {
 	who, held, err := x.stack.keeper.locked(ctx)
 	switch {
+	case x.stack.target.unlocated != nil:
+		x.say("state lock", "", taffrail.CheckSkipped, "where the state is kept is not known", "")
 	case err != nil:
 		x.fail("state lock", "", err)
 	case held:
@@ -122,8 +126,10 @@ func (x *examination) lock(ctx context.Context) {
 	}
 }
 
-func (x *examination) lockFile(f *install.Finder) {
+func (x *examination) lockFile(f *install.Finder, recorded *state.State) {
 	switch {
+	case errors.Is(f.LockErr, fs.ErrNotExist) && recorded != nil && len(external(recorded)) == 0:
+		x.say("lock file", "", taffrail.CheckOK, "there is none, and no provider of the state needs one", "")
 	case f.LockErr != nil && x.stack.config.AllowUnlocked:
 		x.say("lock file", "", taffrail.CheckWarning, reasonOf(f.LockErr)+": providers are run that nobody vouches for", taffrail.HintOf(f.LockErr))
 	case f.LockErr != nil:
@@ -155,18 +161,21 @@ func (x *examination) objects(recorded *state.State) {
 	}
 }
 
-// providers looks for each provider of the state, and gives those that can be run.
-func (x *examination) providers(f *install.Finder, recorded *state.State) map[addr.Provider]bool {
+// external lists the providers of a state that are programs of their own.
+func external(recorded *state.State) []addr.Provider {
 	needed := map[addr.Provider]bool{}
 	for i := range recorded.Instances {
-		needed[recorded.Instances[i].Provider.Provider] = true
-	}
-	found := map[addr.Provider]bool{}
-	for _, p := range slices.SortedFunc(maps.Keys(needed), func(a, b addr.Provider) int { return cmp.Compare(a.String(), b.String()) }) {
-		if p.Builtin() {
-			x.say("provider", p.String(), taffrail.CheckOK, "a part of the tool: what it holds lives in the state alone", "")
-			continue
+		if p := recorded.Instances[i].Provider.Provider; !p.Builtin() {
+			needed[p] = true
 		}
+	}
+	return slices.SortedFunc(maps.Keys(needed), func(a, b addr.Provider) int { return cmp.Compare(a.String(), b.String()) })
+}
+
+// providers looks for each provider of the state, and gives those that can be run.
+func (x *examination) providers(f *install.Finder, recorded *state.State) map[addr.Provider]bool {
+	found := map[addr.Provider]bool{}
+	for _, p := range external(recorded) {
 		pack, err := f.Find(p)
 		if err != nil {
 			x.fail("provider", p.String(), err)

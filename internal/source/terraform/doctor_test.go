@@ -83,6 +83,12 @@ func TestExamine(t *testing.T) {
 		{name: "deposed and tainted", prepare: func(r *rig) {
 			r.state(thing("a", nil).with("deposed", "00000001"), thing("b", nil).with("status", "tainted"))
 		}, check: "deposed objects", result: "warning", detail: "1 object that wait", hint: "apply"},
+		{name: "before init", prepare: func(r *rig) { r.write("b.tf", "terraform {\n  backend \"s3\" {}\n}\n") }, check: "state", result: "failed",
+			detail: "init has not been run for it", hint: "init", thenSkipped: "state lock"},
+		{name: "no lock file, and none needed", prepare: func(r *rig) {
+			_ = os.Remove(filepath.Join(r.dir, ".terraform.lock.hcl"))
+			r.state(thing("a", nil).with("type", "terraform_data").with("provider", `provider["terraform.io/builtin/terraform"]`))
+		}, check: "lock file", result: "ok", detail: "no provider of the state needs one"},
 		{name: "no code", prepare: func(r *rig) { _ = os.Remove(filepath.Join(r.dir, "main.tf")) }, check: "code", result: "warning", detail: "there is none", hint: "root module"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

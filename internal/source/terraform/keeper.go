@@ -28,6 +28,9 @@ type keeper struct {
 func (k *keeper) readHeader(ctx context.Context) (state.Header, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	if k.target.unlocated != nil {
+		return state.Header{}, k.target.unlocated
+	}
 	if k.target.backend == nil {
 		h, err := state.ReadHeader(k.target.state)
 		if err == nil || !k.turns(ctx, &err) {
@@ -42,6 +45,9 @@ func (k *keeper) readHeader(ctx context.Context) (state.Header, error) {
 func (k *keeper) read(ctx context.Context) (*state.State, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	if k.target.unlocated != nil {
+		return nil, k.target.unlocated
+	}
 	if k.target.backend == nil {
 		s, err := state.Read(k.target.state)
 		if err == nil || !k.turns(ctx, &err) {
@@ -111,6 +117,9 @@ func (k *keeper) named(err error) error {
 func (k *keeper) locked(ctx context.Context) (who string, locked bool, err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	if k.target.unlocated != nil {
+		return "", false, k.target.unlocated
+	}
 	if k.target.backend == nil {
 		who, locked = k.target.locked()
 		return who, locked, nil

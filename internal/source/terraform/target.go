@@ -21,8 +21,9 @@ type target struct {
 	backend   *backend.Config
 	workspace string
 	dataDir   string
-	code      bool // whether the folder holds code
-	recorded  bool // whether the backend is the one that init recorded there
+	code      bool  // whether the folder holds code
+	unlocated error // why it is not known where the state is
+	recorded  bool  // whether the backend is the one that init recorded there
 }
 
 func findTarget(c Config, host host) (target, error) {
@@ -52,7 +53,8 @@ func findTarget(c Config, host host) (target, error) {
 	}
 	place, err := root.Locate(t.dataDir, c.Workspace, host.getenv)
 	if err != nil {
-		return target{}, err
+		t.unlocated = err
+		return t, nil
 	}
 	t.state, t.workspace = place.State, place.Workspace
 	if b := place.Backend; b != nil {
