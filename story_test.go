@@ -35,6 +35,7 @@ func TestStory(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "sound": sound, "snapshot": snapshot, "unchanged": unchanged, "absent": absent,
 			"copy": copyTree, "killed": killed, "killed_beginnings": killedBeginnings, "interrupted": interrupted, "gone": gone,
+			"until": until, "kill_in": killIn, "parses": parses,
 		},
 	})
 }

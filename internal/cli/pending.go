@@ -76,7 +76,7 @@ func (p *page) pending(findings []taffrail.Finding) {
 	for _, f := range findings {
 		sign, words := actionWords(f.Action)
 		p.heading(sign, f, words, statusNote(f))
-		p.rows(rowsOf(asDrift(f.Wanted), false), 4)
+		p.wantedRows(f, 4)
 	}
 }
 
@@ -95,7 +95,17 @@ func (p *page) wanted(f taffrail.Finding) {
 	}
 	_, words := actionWords(f.Action)
 	p.line("    ", p.yellow("Code not applied yet: "+words))
-	p.rows(rowsOf(asDrift(f.Wanted), false), 8)
+	p.wantedRows(f, 8)
+}
+
+// wantedRows prints what the code would change. That a plan changes a resource and shows nothing of it is said, or it would look like a
+// mistake of ours.
+func (p *page) wantedRows(f taffrail.Finding, indent int) {
+	if len(f.Wanted) == 0 && (f.Action == taffrail.ActionUpdate || f.Action == taffrail.ActionReplace) {
+		p.paragraph("the plan shows no attribute that would change: it can be a write-only value, or one that is known at the apply alone", indent, p.dim)
+		return
+	}
+	p.rows(rowsOf(asDrift(f.Wanted), false), indent)
 }
 
 // asDrift gives changes that are shown as such, whatever their class.
