@@ -3,6 +3,7 @@ package terraform
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/msgpack"
@@ -25,27 +26,16 @@ func (s *session) foresee(ctx context.Context, j *job, answer provider.Answer, l
 		return false
 	}
 	j.unforeseen = true
-	part, t := j.converter.Resource.Part, j.converter.Resource.Type
-	config, proposed, err := propose(part, t, j.prior, live)
-	if err != nil {
-		return false
+	next, f := s.plan(ctx, j, provider.Proposal{Live: answer.State, Private: answer.Private, Identity: answer.Identity}, live)
+	if f != nil || next == cty.NilVal {
+		return f != nil && f.Lost
 	}
-	planned, f := s.process.Plan(ctx, provider.Proposal{
-		Type: j.request.Type, Live: answer.State, Proposed: proposed, Config: config,
-		Private: answer.Private, Identity: answer.Identity, Meta: j.request.Meta,
-	})
-	if f != nil {
-		return f.Lost
-	}
-	next, err := value.Decode(planned.GetMsgpack(), planned.GetJson(), t)
-	if err != nil {
-		return false
-	}
+	var err error
 	if o.Next, err = j.converter.Convert(next); err != nil {
 		o.Next = taffrail.Unknown()
 		return false
 	}
-	part.Either(t, func(p taffrail.Path) {
+	j.converter.Resource.Part.Either(j.converter.Resource.Type, func(p taffrail.Path) {
 		switch set, known := j.declared.sets(p); {
 		case !known:
 			o.Guessed = append(o.Guessed, p)
@@ -53,7 +43,90 @@ func (s *session) foresee(ctx context.Context, j *job, answer provider.Answer, l
 			o.Unset = append(o.Unset, p)
 		}
 	})
+	return s.stir(ctx, j, live, next)
+}
+
+// stir looks at a resource of which nothing differs but what the provider computes. That is no drift, unless it makes the provider
+// plan a change that it would not plan of what was recorded: some keep a digest of all that is live, and compare nothing else.
+func (s *session) stir(ctx context.Context, j *job, live, next cty.Value) (died bool) {
+	moved := movedByItself(j.prior, live, j.converter.Resource)
+	if len(moved) == 0 || next.RawEquals(live) {
+		return false
+	}
+	r := j.request
+	calm, f := s.plan(ctx, j, provider.Proposal{Live: r.Prior, Private: r.Private, Identity: r.Identity}, j.prior)
+	if f != nil || calm == cty.NilVal || !calm.RawEquals(j.prior) {
+		return f != nil && f.Lost // it plans changes of anything
+	}
+	o := &j.observation
+	fields := map[string]taffrail.Value{}
+	for name, v := range o.Next.Fields() {
+		fields[name] = v
+	}
+	for _, name := range moved {
+		fields[name] = taffrail.Unknown() // what the provider makes of it shows at the apply
+	}
+	o.Next = taffrail.Object(fields)
+	o.Handling = slices.DeleteFunc(slices.Clone(o.Handling), func(h taffrail.Handling) bool {
+		steps := h.Path.Steps()
+		return h.Treatment == taffrail.Volatile && len(steps) == 1 && slices.Contains(moved, steps[0].Name())
+	})
 	return false
+}
+
+// movedByItself lists the attributes that differ, if the provider alone gives them their values; nothing if any other differs.
+func movedByItself(recorded, live cty.Value, r *schema.Resource) []string {
+	var moved []string
+	for name, was := range recorded.AsValueMap() {
+		is := live.GetAttr(name)
+		part := r.Part.Fields[name]
+		switch {
+		case was.RawEquals(is) || name == "timeouts":
+		case part != nil && part.Computed && !part.Optional:
+			moved = append(moved, name)
+		case r.Legacy && isEmpty(was) && isEmpty(is):
+		default:
+			return nil
+		}
+	}
+	return moved
+}
+
+// isEmpty says whether the old SDK cannot tell a value from null.
+func isEmpty(v cty.Value) bool {
+	switch {
+	case v.IsNull():
+		return true
+	case !v.IsKnown():
+		return false
+	case v.Type() == cty.String:
+		return v.AsString() == ""
+	case v.Type() == cty.Bool:
+		return v.False()
+	case v.Type() == cty.Number:
+		return v.AsBigFloat().Sign() == 0
+	}
+	return v.CanIterateElements() && v.LengthInt() == 0
+}
+
+// plan asks what the next apply would make of a state of the resource. There is no answer where the question cannot be put, or the answer
+// makes no sense.
+func (s *session) plan(ctx context.Context, j *job, p provider.Proposal, from cty.Value) (cty.Value, *provider.Failure) {
+	t := j.converter.Resource.Type
+	var err error
+	if p.Config, p.Proposed, err = propose(j.converter.Resource.Part, t, j.prior, from); err != nil {
+		return cty.NilVal, nil
+	}
+	p.Type, p.Meta = j.request.Type, j.request.Meta
+	planned, f := s.process.Plan(ctx, p)
+	if f != nil {
+		return cty.NilVal, f
+	}
+	next, err := value.Decode(planned.GetMsgpack(), planned.GetJson(), t)
+	if err != nil {
+		return cty.NilVal, nil
+	}
+	return next, nil
 }
 
 // propose packs the configuration that may have led to what was recorded, and what the tool would propose from what is live on.

@@ -146,3 +146,29 @@ func TestProviderThatDiesOfTheQuestionIsReadAllTheSame(t *testing.T) {
 		t.Errorf("coverage %+v", got.coverage)
 	}
 }
+
+// Some providers compare a digest of all that is live, which they compute: only their plan says that it matters.
+func TestComputedChangeThatTheProviderWouldActOnIsDrift(t *testing.T) {
+	volatile := func(o taffrail.Observation) bool {
+		return slices.ContainsFunc(o.Handling, func(h taffrail.Handling) bool {
+			return h.Treatment == taffrail.Volatile && h.Path.Equal(taffrail.NewPath(taffrail.Attr("etag")))
+		})
+	}
+	for _, tc := range []struct {
+		name     string
+		object   testprovider.Object
+		volatile bool
+	}{
+		{"it acts on it", testprovider.Object{Set: set("etag", `"e2"`).Set, PlanStirred: "etag"}, false},
+		{"it does not", set("etag", `"e2"`), true},
+		{"it always plans something", testprovider.Object{Set: set("etag", `"e2"`).Set, PlanUnknown: []string{"etag"}}, true},
+		{"something else differs", testprovider.Object{Set: set("etag", `"e2"`, "name", `"x"`).Set, PlanStirred: "etag"}, true},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			o := newRig(t).one(thing("a", nil), tc.object, "odd_thing/a")
+			if got := volatile(o); got != tc.volatile {
+				t.Errorf("volatile: %v", got)
+			}
+		})
+	}
+}

@@ -42,6 +42,8 @@ func (s *server) PlanResourceChange(_ context.Context, r *tfprotov6.PlanResource
 	values := proposed.AsValueMap()
 	for name := range values {
 		switch {
+		case name == o.PlanStirred && prior.GetAttr(name).AsString() != "e1":
+			values[name] = cty.UnknownVal(t.AttributeType(name))
 		case slices.Contains(o.PlanKeeps, name):
 			values[name] = prior.GetAttr(name)
 		case slices.Contains(o.PlanUnknown, name):

@@ -47,6 +47,7 @@ type Object struct {
 	PlanKeeps   []string `json:"plan_keeps,omitempty"`   // attributes that a plan leaves as they are
 	PlanUnknown []string `json:"plan_unknown,omitempty"` // attributes that are known at the apply alone
 	PlanFault   string   `json:"plan_fault,omitempty"`   // "crash" or "error"
+	PlanStirred string   `json:"plan_stirred,omitempty"` // attribute that is planned anew if it is not "e1"
 }
 
 // Write makes the world what the file says.
