@@ -29,9 +29,14 @@ type Configured struct {
 // place: a provider must never be configured with a guess.
 //
 // A tree without a root module is one whose code we do not have: every default configuration is then empty.
-func (t *Tree) Configure(c addr.ProviderConfig, spec hcldec.Spec, s Scope) (Configured, error) {
+func (t *Tree) Configure(c addr.ProviderConfig, spec hcldec.Spec, s Scope) (got Configured, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	defer func() {
+		if recover() != nil { // what was wrong may quote a value
+			got, err = Configured{}, unknownConfig("write the values of the provider block in a simpler way, and tell us", fmt.Errorf("%s: an expression cannot be worked out", c))
+		}
+	}()
 	if t.Root == nil {
 		if c.Module != "" || c.Alias != "" || c.Key != (addr.Key{}) {
 			return Configured{}, unknownConfig("scan the folder of the root module", fmt.Errorf("%s is configured in code that is not at hand", c))

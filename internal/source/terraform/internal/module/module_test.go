@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/hashicorp/hcl/v2/hcldec"
@@ -352,14 +353,21 @@ resource "t" "root" {}
 }
 
 func FuzzModule(f *testing.F) {
-	f.Add("variable \"v\" {\n  default = \"x\"\n}\nprovider \"p\" {\n  url = \"${var.v}\"\n}\nresource \"t\" \"n\" {\n  lifecycle {\n    ignore_changes = [a.b[0]]\n  }\n}\n", "v = 1", false)
-	f.Add(`{"terraform": {"required_providers": {"p": {"source": "a/b"}}}, "provider": {"p": {"url": "${var.v}"}}}`, "", true)
-	p := addr.ProviderConfig{Provider: addr.Provider{Host: "h", Namespace: "hashicorp", Type: "p"}}
+	f.Add("variable \"v\" {\n  default = \"x\"\n}\nprovider \"cloud\" {\n  region = \"${var.v}\"\n}\nresource \"t\" \"n\" {\n  lifecycle {\n    ignore_changes = [a.b[0]]\n  }\n}\n", "v = 1", false)
+	f.Add(`{"terraform": {"required_providers": {"cloud": {"source": "a/b"}}}, "provider": {"cloud": {"region": "${var.v}"}}}`, "", true)
+	f.Add("module \"m\" {\n  source = \"./\"\n  count = 2\n  v = local.a\n}\nlocals {\n  a = cluster.many[*].endpoint\n  b = [for k, v in data.cluster.main : { (k) = v }]\n}\nvariable \"v\" {\n  type = object({ a = optional(list(string), [\"x\"]) })\n  sensitive = true\n}\noutput \"o\" { value = var.v }\nprovider \"cloud\" {\n  tags = merge(module.m[0].o, { x = try(cluster.main.ports[0], null) })\n  dynamic \"assume_role\" {\n    for_each = local.b\n    content {\n      role = assume_role.value\n    }\n  }\n}\n", "v = { a = [\"b\"] }", false)
+	f.Add("provider \"cloud\" {\n  hosts = toset(cidrsubnets(\"10.0.0.0/8\", 4, 4))\n  retry = length(fileset(path.module, \"**\"))\n  endpoints { url = templatestring(\"$${a}\", { a = jsondecode(\"[1]\")[0] }) }\n}\n", "", false)
 	f.Fuzz(func(t *testing.T, code, values string, json bool) {
 		name := "main.tf"
 		if json {
 			name += ".json"
 		}
+		start := time.Now()
+		defer func() {
+			if took := time.Since(start); took > 30*time.Second {
+				t.Errorf("it took %v", took)
+			}
+		}()
 		dir := t.TempDir()
 		for file, text := range map[string]string{name: code, "terraform.tfvars": values} {
 			if err := os.WriteFile(filepath.Join(dir, file), []byte(text), 0o600); err != nil {
@@ -371,9 +379,18 @@ func FuzzModule(f *testing.F) {
 			return
 		}
 		_, _ = m.Locate(filepath.Join(dir, ".terraform"), "", none)
-		v, err := m.configure(p)
-		if err == nil && !v.IsWhollyKnown() {
-			t.Fatalf("configured with an unknown: %#v", v)
+		for _, d := range m.Resources {
+			_, _ = d.Sets(taffrail.NewPath(taffrail.Attr("a"), taffrail.Index(0), taffrail.Key("b")))
+		}
+		tree, err := NewTree(m, filepath.Join(dir, ".terraform"))
+		if err != nil {
+			return
+		}
+		s := Scope{Workspace: "w", State: fromCloudState}
+		_ = tree.SensitiveValues(s)
+		got, err := tree.Configure(cloudConfig, cloudSpec, s)
+		if err == nil && (!got.Value.IsWhollyKnown() || got.Value.ContainsMarked()) {
+			t.Fatalf("configured with an unknown or with marks: %#v", got.Value)
 		}
 	})
 }

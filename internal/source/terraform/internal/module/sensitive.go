@@ -27,13 +27,17 @@ func isSensitive(expr hcl.Expression) bool {
 // SensitiveValues are the values of the sensitive variables of all modules. Those of the root module are taken from wherever one is given:
 // the default, the environment (TF_VAR_name), every file of values and the settings, also where another goes before it. What cannot be
 // worked out is left out, for it reaches nobody. They are worked out once.
-func (t *Tree) SensitiveValues(s Scope) []cty.Value {
+func (t *Tree) SensitiveValues(s Scope) (values []cty.Value) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.Root == nil || t.learned {
 		return t.sensitive
 	}
 	t.learned = true
+	defer func() {
+		_ = recover() // whatever cannot be worked out reaches nobody
+		values = t.sensitive
+	}()
 	t.sensitive = t.Root.sensitiveValues(s)
 	e := t.evaluator(s)
 	e.learnCalls(e.frames[""], &t.sensitive)
@@ -41,15 +45,19 @@ func (t *Tree) SensitiveValues(s Scope) []cty.Value {
 }
 
 // maxFrames bounds of how many instances of modules the variables are looked at.
-const maxFrames = 10_000
+const maxFrames = 2_000
 
 // learnCalls adds what the calls of a module give to sensitive variables, and the calls of these modules.
 func (e *evaluator) learnCalls(f *frame, values *[]cty.Value) {
+	enough := func() bool { return len(e.frames) > maxFrames || len(f.at) > maxNesting }
 	for name, c := range f.module.calls {
-		if len(e.frames) > maxFrames || len(f.at) > maxNesting {
+		if enough() {
 			return
 		}
 		e.instances(f, name, c.repetition).shape(func(key addr.Key, each map[string]cty.Value) cty.Value {
+			if enough() {
+				return cty.True
+			}
 			if inner := e.frame(f, name, key, each); inner != nil {
 				e.learnVariables(inner, values)
 				e.learnCalls(inner, values)

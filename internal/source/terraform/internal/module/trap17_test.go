@@ -45,6 +45,11 @@ const cloudState = `{"version":4,"serial":3,"lineage":"l","terraform_version":"1
 {"module":"module.many[\"x.y\"]","mode":"managed","type":"cluster","name":"main","provider":"p","instances":[{"attributes":{"endpoint":"https://xy"}}]}
 ]}`
 
+func fromCloudState(wanted func(module, mode, resourceType, name string) bool) ([]state.Referenced, error) {
+	found, _, err := state.References(strings.NewReader(cloudState), wanted)
+	return found, err
+}
+
 func configureIn(t *testing.T, files map[string]string, config string, s Scope) (Configured, error) {
 	t.Helper()
 	dir := folder(t, files)
@@ -61,10 +66,7 @@ func configureIn(t *testing.T, files map[string]string, config string, s Scope) 
 		t.Fatal(err)
 	}
 	if s.State == nil {
-		s.State = func(wanted func(module, mode, resourceType, name string) bool) ([]state.Referenced, error) {
-			found, _, err := state.References(strings.NewReader(cloudState), wanted)
-			return found, err
-		}
+		s.State = fromCloudState
 	}
 	return tree.Configure(c, cloudSpec, s)
 }

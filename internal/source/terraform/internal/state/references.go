@@ -51,6 +51,9 @@ func References(r io.Reader, wanted func(module, mode, resourceType, name string
 			return nil, h, invalid(hintBroken, "%v: %w", key, err)
 		}
 	}
+	if err := expect(d, '}'); err != nil {
+		return nil, h, invalid(hintBroken, "%w", err)
+	}
 	return found, h, nil
 }
 
