@@ -4,11 +4,13 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
 
 	"github.com/taffrail-dev/taffrail"
+	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/addr"
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/provider"
 )
 
@@ -72,14 +74,45 @@ func (s *stack) listing(ctx context.Context, scope taffrail.Scope) (*listing, er
 	if err := s.survey(ctx, l); err != nil {
 		return nil, err
 	}
-	for _, lane := range r.lanes {
-		if p := lane.config.Provider; p.Builtin() || len(lane.kinds) == 0 && p.Public() && aloneInState[p.Namespace+"/"+p.Type] {
+	for config, lane := range l.lanes() {
+		p := config.Provider
+		if p.Builtin() || len(lane.kinds) == 0 && p.Public() && aloneInState[p.Namespace+"/"+p.Type] {
 			continue // there is nothing live to list
 		}
-		l.visits = append(l.visits, &visit{listing: l, config: lane.config, session: s.session(r, lane), finds: map[string][]*candidate{}})
+		l.visits = append(l.visits, &visit{listing: l, config: config, session: s.session(r, lane), finds: map[string][]*candidate{}})
 	}
 	slices.SortFunc(l.visits, func(a, b *visit) int { return strings.Compare(a.config.String(), b.config.String()) })
 	return l, nil
+}
+
+// lanes are the provider configurations of the stack: those that its resources use, and those that its code has for none.
+func (l *listing) lanes() map[addr.ProviderConfig]*lane {
+	lanes := maps.Clone(l.reading.lanes)
+	root := l.reading.tree.Root
+	if root == nil {
+		return lanes
+	}
+	add := func(local, alias string) {
+		source, err := addr.ParseProvider(cmp.Or(root.Required[local], local))
+		if err != nil {
+			return
+		}
+		for p := range l.reading.finder.Lock { // which knows the host
+			c := addr.ProviderConfig{Provider: p, Alias: alias}
+			if source.Matches(p) && lanes[c] == nil {
+				lanes[c] = &lane{reading: l.reading, config: c, kinds: map[string]bool{}}
+			}
+		}
+	}
+	for local := range root.Required {
+		add(local, "")
+	}
+	for _, block := range root.Providers {
+		if block.ForEach == nil { // else its keys are known by the resources alone
+			add(block.Name, block.Alias)
+		}
+	}
+	return lanes
 }
 
 // run lists everything in the scope. The answer is sorted by type and address.
@@ -128,6 +161,8 @@ func (l *listing) note(t string, g *taffrail.Gap) {
 	switch {
 	case v == nil:
 		l.verdicts[of] = &verdict{gap: g}
+	case of == taffrail.EveryType && v.gap.Reason == g.Reason: // of several providers
+		v.gap.Detail += "; " + g.Detail
 	case g != nil && (v.gap == nil || !v.gap.Reason.IsGap() && g.Reason.IsGap()):
 		v.gap = g
 	}
@@ -219,8 +254,31 @@ func (l *listing) result() taffrail.Listing {
 		}
 	}
 	slices.Sort(out.Listed)
+	out.Gaps = append(out.Gaps, l.narrowed(out)...)
 	slices.SortFunc(out.Gaps, func(a, b taffrail.Gap) int { return cmp.Compare(a.Type, b.Type) })
 	return out
+}
+
+// narrowed says of which types the settings select a part. Their lists are whole as far as the settings go, so that the types count as
+// listed.
+func (l *listing) narrowed(of taffrail.Listing) []taffrail.Gap {
+	var parts []string
+	for _, t := range of.Listed {
+		if given := l.stack.config.List[string(t)]; len(given) > 0 {
+			parts = append(parts, fmt.Sprintf("of %s only what the settings select by %s", t, strings.Join(slices.Sorted(maps.Keys(given)), ", ")))
+		}
+	}
+	if len(parts) == 0 {
+		return nil
+	}
+	text := strings.Join(parts, "; ")
+	for i := range of.Gaps {
+		if of.Gaps[i].Type == taffrail.EveryType {
+			of.Gaps[i].Detail += "; " + text
+			return nil
+		}
+	}
+	return []taffrail.Gap{{Type: taffrail.EveryType, Reason: taffrail.ReasonIgnored, Detail: text}}
 }
 
 func plural(n int, one, many string) string {

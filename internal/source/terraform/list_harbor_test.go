@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/taffrail-dev/taffrail"
+	"github.com/taffrail-dev/taffrail/internal/plugtest"
 )
 
 // A foundList is what a listing gave: addresses in order, and the gaps by type as "type: reason".
@@ -73,6 +74,9 @@ func (f foundList) want(t *testing.T, listed string, reasons map[taffrail.Resour
 // A gapped is which types are gaps, and why.
 type gapped = map[taffrail.ResourceType]taffrail.Reason
 
+// narrow are the gaps of the whole stack where records of one zone are listed.
+var narrow = gapped{"harbor_database": taffrail.ReasonUnsupported, taffrail.EveryType: taffrail.ReasonIgnored}
+
 func inZone(c *Config) {
 	c.List = map[string]map[string]any{"harbor_dns_record": {"zone": "practice.example"}}
 }
@@ -80,13 +84,20 @@ func inZone(c *Config) {
 func TestHarborList(t *testing.T) {
 	h := newHarbor(t)
 	t.Run("nothing right after an apply", func(t *testing.T) {
-		list(t, h.open(inZone), taffrail.EveryType).want(t, "harbor_bucket harbor_dns_record harbor_firewall", gapped{"harbor_database": taffrail.ReasonUnsupported})
+		list(t, h.open(inZone), taffrail.EveryType).want(t, "harbor_bucket harbor_dns_record harbor_firewall", narrow)
 	})
 	h.by("create", "bucket", "name=shadow", "tags.owner=somebody")
 	h.by("create", "firewall", "name=hole")
 	h.by("create", "dns_record", "name=x", "zone=practice.example", "type=A", `values=["192.0.2.9"]`)
 	h.by("create", "dns_record", "name=x", "zone=elsewhere.example", "type=A", `values=["192.0.2.9"]`)
 	t.Run("made by hand", func(t *testing.T) { h.listMadeByHand(t) })
+	t.Run("contract", func(t *testing.T) {
+		plugtest.Lister(t, plugtest.ListerCase{
+			Open:  func(*testing.T) taffrail.Stack { return h.open(inZone) },
+			Scope: taffrail.Scope{Types: []taffrail.ResourceType{"harbor_bucket", "harbor_database", "harbor_dns_record"}}, Want: 2,
+			Listed: []taffrail.ResourceType{"harbor_bucket", "harbor_dns_record"}, Folder: h.dir,
+		})
+	})
 	t.Run("scope", func(t *testing.T) { h.listScope(t) })
 	t.Run("another stack", func(t *testing.T) { h.listWithAnotherStack(t) })
 	t.Run("states without identity", func(t *testing.T) { h.listWithoutIdentity(t) })
@@ -105,7 +116,7 @@ func (h *harbor) listMadeByHand(t *testing.T) {
 	(&rig{t: t}).read(s) // the process is warm
 	got := list(t, s, taffrail.EveryType)
 	record := got.addresses[1]
-	got.want(t, "harbor_bucket harbor_dns_record harbor_firewall", gapped{"harbor_database": taffrail.ReasonUnsupported}, shadow, record, hole)
+	got.want(t, "harbor_bucket harbor_dns_record harbor_firewall", narrow, shadow, record, hole)
 	if !strings.HasPrefix(record, "harbor_dns_record (unmanaged id=dns-") || !strings.HasSuffix(record, ",zone=practice.example)") {
 		t.Errorf("address %s", record)
 	}
@@ -244,7 +255,7 @@ func (h *harbor) listMisbehave(t *testing.T) {
 			defer h.by("fault", "clear")
 			got := list(t, h.open(inZone, func(c *Config) { c.Timeout = 2 * time.Second }), taffrail.EveryType)
 			got.want(t, "harbor_dns_record harbor_firewall",
-				gapped{"harbor_bucket": tt.reason, "harbor_database": taffrail.ReasonUnsupported}, got.addresses[0], hole)
+				gapped{"harbor_bucket": tt.reason, "harbor_database": taffrail.ReasonUnsupported, taffrail.EveryType: taffrail.ReasonIgnored}, got.addresses[0], hole)
 		})
 	}
 }

@@ -95,7 +95,7 @@ func (v *visit) unclaimed(ctx context.Context, t string, candidates []*candidate
 func (v *visit) askAll(ctx context.Context, t string, records []*record) {
 	var workers sync.WaitGroup
 	next := make(chan *record)
-	for range min(v.listing.stack.config.Concurrency, len(records)) {
+	for range min(v.listing.stack.config.ServiceConcurrency, len(records)) {
 		workers.Go(func() {
 			for r := range next {
 				v.ask(ctx, t, r)
@@ -120,9 +120,10 @@ func (v *visit) ask(ctx context.Context, t string, r *record) {
 		r.failed = true
 		return
 	}
-	var f *provider.Failure
-	r.live, f = by.liveIdentity(ctx, t, r)
-	r.failed = f != nil
+	r.failed = by.patiently(ctx, func() (f *provider.Failure) {
+		r.live, f = by.liveIdentity(ctx, t, r)
+		return f
+	}) != nil
 }
 
 // liveIdentity is empty for a resource that is gone, or of a provider that gives none.
@@ -159,10 +160,10 @@ func (v *visit) confirm(ctx context.Context, t string, candidates []*candidate) 
 	}
 	b := &batch{left: candidates}
 	var workers sync.WaitGroup
-	for range min(v.listing.stack.config.Concurrency, len(candidates)) {
+	for range min(v.listing.stack.config.ServiceConcurrency, len(candidates)) {
 		workers.Go(func() {
 			for c := b.next(); c != nil; c = b.next() {
-				b.note(c, v.find(ctx, t, c))
+				b.note(c, v.patiently(ctx, func() *provider.Failure { return v.find(ctx, t, c) }))
 			}
 		})
 	}

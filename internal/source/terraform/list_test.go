@@ -175,14 +175,16 @@ func TestListByEachConfiguration(t *testing.T) {
 	other["provider"] = `provider["` + testprovider.Name + `"].south`
 	r.state(thing("mine", nil).with("identity", map[string]any{"key": "mine"}).with("identity_schema_version", 1), other)
 	list(t, r.open(), "odd_thing").want(t, "odd_thing", gapped{}, theirs)
+	r.stateAt(8) // nothing is declared, and the code says where to look
+	list(t, r.open(), "odd_thing").want(t, "odd_thing", gapped{}, "odd_thing (unmanaged mine)", "odd_thing (unmanaged other)", theirs)
 	lists := 0
 	for _, l := range testprovider.Log(r.world) {
 		if strings.HasPrefix(l, "list odd_thing") {
 			lists++
 		}
 	}
-	if lists != 2 {
-		t.Errorf("it was listed %d times, by two configurations", lists)
+	if lists != 4 {
+		t.Errorf("it was listed %d times, twice by two configurations", lists)
 	}
 }
 
@@ -216,7 +218,11 @@ func TestListConfigured(t *testing.T) {
 			r.config.List = map[string]map[string]any{"odd_thing": tt.given}
 			got := list(t, r.open(), "odd_thing")
 			if tt.say == "" {
-				got.want(t, "odd_thing", gapped{}, theirs)
+				want := gapped{}
+				if tt.given != nil {
+					want[taffrail.EveryType] = taffrail.ReasonIgnored
+				}
+				got.want(t, "odd_thing", want, theirs)
 				if log := testprovider.Log(r.world); !slices.Contains(log, "list odd_thing "+tt.asked+" objects=false") {
 					t.Errorf("asked %v", log)
 				}

@@ -26,10 +26,8 @@ const (
 	maxListed = 100_000
 	// maxStrangers is how many of them may be declared by nobody: each is read alone.
 	maxStrangers = 5_000
-	// listTries is how often a list is begun that the system throttles.
+	// listTries is how often a list is begun, or an object is looked up, that the system throttles.
 	listTries = 5
-	// listPause is how long to wait before a throttled list is begun again, the first time.
-	listPause = 500 * time.Millisecond
 )
 
 // A visit is what one provider configuration is asked in a listing. One list at a time: what a system takes in lists it does not
@@ -315,28 +313,28 @@ type census struct {
 func (c *census) take(ctx context.Context, config []byte) *provider.Failure {
 	v := c.visit
 	request := provider.ListRequest{Type: c.name, Config: config, Limit: maxListed + 1, Idle: v.listing.stack.config.Timeout}
-	for try := 1; ; try++ {
+	return v.patiently(ctx, func() *provider.Failure {
 		c.count, c.nameless, c.dropped, c.strangers = 0, 0, false, nil
 		f := v.session.process.List(ctx, request, c.add)
-		switch {
-		case f == nil:
-			return nil
-		case f.Lost:
+		if f != nil && f.Lost {
 			v.session.lost()
-			return f
-		case f.Reason != taffrail.ReasonThrottled || try == listTries:
+		}
+		return f
+	})
+}
+
+// patiently calls again what the system throttles, each time after a longer pause, and never at one moment with others.
+func (v *visit) patiently(ctx context.Context, call func() *provider.Failure) *provider.Failure {
+	for try := 1; ; try++ {
+		f := call()
+		if f == nil || f.Reason != taffrail.ReasonThrottled || try == listTries {
 			return f
 		}
-		if !wait(ctx, backOffFor(try)) {
+		most := v.listing.stack.config.RetryPause << (try - 1)
+		if !wait(ctx, most/2+rand.N(most/2+1)) {
 			return stopped()
 		}
 	}
-}
-
-// backOffFor is how long to wait after so many tries: longer each time, and never the same for two who wait.
-func backOffFor(try int) time.Duration {
-	most := listPause << (try - 1)
-	return most/2 + rand.N(most/2+1)
 }
 
 func wait(ctx context.Context, d time.Duration) bool {
