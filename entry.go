@@ -141,7 +141,8 @@ type EndReason string
 const (
 	EndInSync   EndReason = "in_sync"      // live and recorded agree again, whichever of them moved
 	EndReleased EndReason = "not_recorded" // the stack no longer records the resource
-	EndIgnored  EndReason = "ignored"      // it is not compared any more, or accepted as unmanaged
+	EndIgnored  EndReason = "ignored"      // it is not compared any more
+	EndAccepted EndReason = "accepted"     // it is as it was, and the code or a rule accepts that
 	EndGone     EndReason = "gone"         // unmanaged: it is there no more, or a stack declares it
 )
 

@@ -195,6 +195,7 @@ var endings = map[taffrail.EndReason]string{
 	taffrail.EndInSync:   "in sync again",
 	taffrail.EndReleased: "the stack does not record it any more",
 	taffrail.EndIgnored:  "not compared any more",
+	taffrail.EndAccepted: "accepted as it is",
 	taffrail.EndGone:     "it is there no more, or a stack declares it",
 }
 

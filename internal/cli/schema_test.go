@@ -50,7 +50,7 @@ func schemaOf[T any](t *testing.T) *jsonschema.Schema {
 		reflect.TypeFor[taffrail.Action](): oneOf(taffrail.ActionCreate, taffrail.ActionUpdate, taffrail.ActionReplace, taffrail.ActionDelete,
 			taffrail.ActionMove, taffrail.ActionImport, taffrail.ActionForget),
 		reflect.TypeFor[taffrail.Outcome]():     oneOf(taffrail.OutcomeOK, taffrail.OutcomeIncomplete),
-		reflect.TypeFor[taffrail.EndReason]():   oneOf(taffrail.EndInSync, taffrail.EndReleased, taffrail.EndIgnored, taffrail.EndGone),
+		reflect.TypeFor[taffrail.EndReason]():   oneOf(taffrail.EndInSync, taffrail.EndReleased, taffrail.EndIgnored, taffrail.EndAccepted, taffrail.EndGone),
 		reflect.TypeFor[daemon.Level]():         oneOf(daemon.LevelSequenced, daemon.LevelSigned),
 		reflect.TypeFor[taffrail.CheckResult](): oneOf(checkResults...),
 		reflect.TypeFor[eventType]():            oneOf(eventTypes...),

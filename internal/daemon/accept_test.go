@@ -99,6 +99,35 @@ func TestARuleHidesNoDeletionAndNoGap(t *testing.T) {
 	}
 }
 
+// What is accepted is still there: it has not come back in sync.
+func TestADriftThatIsAcceptedEndsSo(t *testing.T) {
+	w := newWorld("a")
+	*w.find("a") = observe("a", "moved")
+	s := newSite(t, w)
+	d := s.start(t)
+	scanOnce(t, d)
+	request := ScanRequest{Accept: []taffrail.AcceptRule{ruleOf(func(*taffrail.AcceptRule) {})}}
+	r := scanAs(t, d, request)
+	if diff := cmp.Diff([]EndedDrift{{ID: r.Ended[0].ID, Address: "thing.a", Why: taffrail.EndAccepted}}, r.Ended); diff != "" {
+		t.Error(diff)
+	}
+	// Where something else is accepted, what had drifted is in sync again.
+	other := func(live, size string) {
+		w.find("a").Recorded = taffrail.Object(fields{"text": taffrail.String("as recorded"), "size": taffrail.String("1")})
+		w.find("a").Live = taffrail.Object(fields{"text": taffrail.String(live), "size": taffrail.String(size)})
+	}
+	request.Accept[0].Path = taffrail.NewPath(taffrail.Attr("size"))
+	other("moved", "2")
+	if r := scanAs(t, d, request); len(r.Drifts) != 1 {
+		t.Fatalf("%+v", r)
+	}
+	other("as recorded", "2")
+	if r := scanAs(t, d, request); len(r.Ended) != 1 || r.Ended[0].Why != taffrail.EndInSync {
+		t.Errorf("%+v", r.Ended)
+	}
+	wellAt(t, s)
+}
+
 func TestTheRulesThatHoldAreInTheLog(t *testing.T) {
 	s := newSite(t, newWorld("a"))
 	d := s.start(t)
@@ -136,7 +165,7 @@ func TestAcceptedAsUnmanaged(t *testing.T) {
 	if len(r.Drifts) != 1 || r.Drifts[0].Finding.Resource.ID != "made-by-hand" || r.Coverage.Ignored != 1 || r.Outcome != taffrail.OutcomeOK {
 		t.Errorf("%+v %+v", r.Drifts, r.Coverage)
 	}
-	if len(r.Ended) != 1 || r.Ended[0].Why != taffrail.EndIgnored || !strings.HasPrefix(r.Coverage.Gaps[0].Detail, "accepted by team:a until ") {
+	if len(r.Ended) != 1 || r.Ended[0].Why != taffrail.EndAccepted || !strings.HasPrefix(r.Coverage.Gaps[0].Detail, "accepted by team:a until ") {
 		t.Errorf("%+v %+v", r.Ended, r.Coverage.Gaps)
 	}
 	request.Accept[0].Expires = earlier

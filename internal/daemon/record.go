@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -124,21 +125,29 @@ func (s *scan) recordDrift(tx *store.Tx, f taffrail.Finding, open map[taffrail.A
 // sameDrift says whether a drift is as the log has it. Volatile values do not count, nor when it was looked at. That code is said to be
 // pending no more does not count either: a scan that was not asked to look for such code says so, too.
 func sameDrift(tx *store.Tx, known store.OpenDrift, f taffrail.Finding) (bool, error) {
-	data, err := tx.Blob(taffrail.BlobRef{SHA256: known.Finding})
-	if errors.Is(err, audit.ErrMissing) {
-		return false, nil // it was erased: what is seen now is written down again
+	was, err := findingOf(tx, known)
+	if err != nil || was == nil { // erased: what is seen now is written down again
+		return false, err
 	}
-	if err != nil {
-		return false, fmt.Errorf("drift %s: %w", known.ID, err)
-	}
-	var logged taffrail.Salted[taffrail.Finding]
-	if err := json.Unmarshal(data, &logged); err != nil {
-		return false, fmt.Errorf("drift %s: payload %s: %w", known.ID, known.Finding, err)
-	}
-	was := logged.Content
-	return was.Status == f.Status && (was.Pending || !f.Pending) && slices.EqualFunc(drifted(was), drifted(f), func(a, b taffrail.Change) bool {
+	return was.Status == f.Status && (was.Pending || !f.Pending) && slices.EqualFunc(drifted(*was), drifted(f), func(a, b taffrail.Change) bool {
 		return a.Path.Equal(b.Path) && a.Before.Equal(b.Before) && a.After.Equal(b.After)
 	}), nil
+}
+
+// findingOf gives a drift as the log has it; nil if that was erased.
+func findingOf(tx *store.Tx, known store.OpenDrift) (*taffrail.Finding, error) {
+	data, err := tx.Blob(taffrail.BlobRef{SHA256: known.Finding})
+	if errors.Is(err, audit.ErrMissing) {
+		return nil, nil
+	}
+	var logged taffrail.Salted[taffrail.Finding]
+	if err == nil {
+		err = json.Unmarshal(data, &logged)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("drift %s: payload %s: %w", known.ID, known.Finding, err)
+	}
+	return &logged.Content, nil
 }
 
 func drifted(f taffrail.Finding) []taffrail.Change {
@@ -172,7 +181,10 @@ func (s *scan) unseen(left map[taffrail.Address]store.OpenDrift) []UnseenDrift {
 func (s *scan) recordEnds(tx *store.Tx, open map[taffrail.Address]store.OpenDrift) ([]EndedDrift, error) {
 	ended := []EndedDrift{}
 	for _, address := range slices.Sorted(maps.Keys(open)) {
-		why := s.end(open[address])
+		why, err := s.accepted(tx, open[address], s.end(open[address]))
+		if err != nil {
+			return nil, err
+		}
 		if why == "" {
 			continue
 		}
@@ -184,6 +196,25 @@ func (s *scan) recordEnds(tx *store.Tx, open map[taffrail.Address]store.OpenDrif
 		delete(open, address)
 	}
 	return ended, nil
+}
+
+// accepted corrects an end that is said to be one by acceptance: where nothing of what had drifted is accepted now, the drift is over, and
+// what is accepted is something else.
+func (s *scan) accepted(tx *store.Tx, known store.OpenDrift, why taffrail.EndReason) (taffrail.EndReason, error) {
+	i, found := slices.BinarySearchFunc(s.findings, known.Address, func(f taffrail.Finding, a taffrail.Address) int { return cmp.Compare(f.Resource.Address, a) })
+	if why != taffrail.EndAccepted || known.Status != taffrail.Modified || !found {
+		return why, nil
+	}
+	was, err := findingOf(tx, known)
+	if err != nil || was == nil {
+		return why, err
+	}
+	for _, now := range s.findings[i].Changes {
+		if isSuppressed(now) && slices.ContainsFunc(drifted(*was), func(c taffrail.Change) bool { return c.Path.Covers(now.Path) || now.Path.Covers(c.Path) }) {
+			return taffrail.EndAccepted, nil
+		}
+	}
+	return taffrail.EndInSync, nil
 }
 
 func (s *scan) recordFinish(tx *store.Tx, r ScanReport, counts map[string]int) (int64, error) {

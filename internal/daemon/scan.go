@@ -195,14 +195,7 @@ func (s *scan) take(o taffrail.Observation) {
 	f := s.rules.compare(o)
 	s.versions.add(o)
 	s.count(f)
-	switch address := f.Resource.Address; {
-	case f.Status == taffrail.InSync:
-		s.seen[address] = taffrail.EndInSync
-	case f.Gap != nil && !f.Gap.Reason.IsGap():
-		s.seen[address] = taffrail.EndIgnored
-	default:
-		s.seen[address] = ""
-	}
+	s.seen[f.Resource.Address] = endOf(o, f)
 	if f.Status != taffrail.InSync || f.Pending || len(f.Changes) > 0 {
 		s.findings = append(s.findings, f)
 		return
@@ -211,6 +204,23 @@ func (s *scan) take(o taffrail.Observation) {
 	s.coverage.Total++
 	s.coverage.Checked++
 }
+
+// endOf says how a drift of a resource that was seen has ended; empty: it has not.
+func endOf(o taffrail.Observation, f taffrail.Finding) taffrail.EndReason {
+	switch {
+	case f.Status == taffrail.InSync && slices.ContainsFunc(f.Changes, isSuppressed):
+		return taffrail.EndAccepted
+	case f.Status == taffrail.InSync:
+		return taffrail.EndInSync
+	case f.Gap == nil || f.Gap.Reason.IsGap():
+		return ""
+	case o.Recorded.IsNull() && o.Gap == nil: // unmanaged, until a rule was asked
+		return taffrail.EndAccepted
+	}
+	return taffrail.EndIgnored
+}
+
+func isSuppressed(c taffrail.Change) bool { return c.Class == taffrail.ClassSuppressed }
 
 func (s *scan) count(f taffrail.Finding) {
 	s.progress.Done++
