@@ -157,3 +157,21 @@ func TestTrap13_NoServerIsAGapForEach(t *testing.T) {
 		t.Errorf("when it is back: exit status %d, %s", r.status, fmt.Sprint(r.drift))
 	}
 }
+
+// What controllers, other managers of fields and the API server itself write into an object is none of the code's.
+func TestTrap34_WhatTheClusterWritesIsNoDrift(t *testing.T) {
+	w := newWorld(t, "stack")
+	const merging = "application/merge-patch+json"
+	w.want(http.MethodPatch, deployments+"web/status", merging, object{"status": object{"observedGeneration": 1, "replicas": 2, "readyReplicas": 1}})
+	w.patch(configMaps+"settings", object{"metadata": object{"finalizers": []any{"practice.example/keep"}}})
+	w.patch(configMaps+"note-plain", object{"metadata": object{"ownerReferences": []any{
+		object{"apiVersion": "v1", "kind": "ConfigMap", "name": "settings", "uid": "5c1d7c58-7e3f-4a39-9b1e-2a6c1f0f7f11"},
+	}}})
+	w.want(http.MethodPatch, services+"web?fieldManager=autopilot&force=true", "application/apply-patch+yaml", object{
+		"apiVersion": "v1", "kind": "Service", "metadata": object{"name": "web", "namespace": "shop"}, "spec": object{"selector": object{"app": "web"}},
+	})
+	w.want(http.MethodPatch, deployments+"worker/scale", merging, object{"spec": object{"replicas": 7}})
+	if r := w.scan(); len(r.drift) > 0 || r.status != 0 {
+		t.Errorf("exit status %d, %v", r.status, r.drift)
+	}
+}
