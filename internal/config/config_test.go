@@ -112,7 +112,7 @@ func TestParseRefuses(t *testing.T) {
 	const rest = "reason: r, owner: o, expires: 2026-12-31}]"
 	for _, tc := range []struct{ name, text, want string }{
 		{"unknown key", "acept: []", `f:1:1: the key "acept" is not known`},
-		{"unknown key of a rule", "accept:\n- adress: a\n", `f:2:3: the key "adress" is not known`},
+		{"unknown key of a rule", "accept:\n- adddress: a\n", `f:2:3: the key "adddress" is not known`},
 		{"key that is no text", "1: a", `f:1:1: the key "1" is not known`},
 		{"double key", "accept: []\naccept: []", "f:2:1"},
 		{"broken", "accept: [\n", "f:1:9"},

@@ -35,7 +35,7 @@ func (s *scan) believe(l taffrail.Listing) []taffrail.Gap {
 		return slices.ContainsFunc(l.Gaps, func(g taffrail.Gap) bool { return g.Type == t && g.Reason.IsGap() })
 	}
 	s.listed = slices.DeleteFunc(slices.Compact(slices.Sorted(slices.Values(l.Listed))), lacking)
-	gaps := append(l.Gaps, gapsOf(unspoken(s.request.Scope.Types, l, s.listed), taffrail.ReasonError, "the listing ended without a word about it", "")...)
+	gaps := slices.Concat(l.Gaps, gapsOf(unspoken(s.request.Scope.Types, l, s.listed), taffrail.ReasonError, "the listing ended without a word about it", ""))
 	if len(gaps) == 0 && len(s.listed) == 0 {
 		gaps = gapsOf([]taffrail.ResourceType{taffrail.EveryType}, taffrail.ReasonUnsupported, s.stack.System+" can list no type of this stack", "")
 	}
