@@ -140,17 +140,30 @@ func (p *page) result(r daemon.ScanReport, v view) {
 	status := scanStatus(r, v)
 	switch {
 	case len(r.Drifts) > 0:
-		p.line(p.alarm("Drift: "), driftCounts(r), gapCounts(r, "; incomplete: "))
+		p.verdict("Drift:", driftCounts(r)+gapCounts(r, "; incomplete: "), p.alarm)
 	case status == taffrail.ExitError:
-		p.line(p.paint("1;33", "Incomplete: "), incompleteNote(r, v))
+		p.verdict("Incomplete:", incompleteNote(r, v), func(s string) string { return p.paint("1;33", s) })
 	default:
-		p.line(p.paint("1;32", "In sync."), inSyncNote(r))
+		p.verdict("In sync.", strings.TrimSpace(inSyncNote(r)), func(s string) string { return p.paint("1;32", s) })
 	}
 	if n := waiting(r); n > 0 {
 		p.line(p.yellow("Pending: "), fmt.Sprintf("the code of %s is not applied yet", count(int64(n), "resource", "resources")))
 	}
 	if usual := scanStatus(r, view{counts: defaultConditions(), targets: v.targets}); status != usual && len(r.Drifts)+waiting(r) > 0 {
 		p.line(p.dim(fmt.Sprintf("Exit status %d: what counts is %s.", status, v.counts.String())))
+	}
+}
+
+// verdict prints a word and what it means.
+func (p *page) verdict(word, text string, paint func(string) string) {
+	lines := wrap(text, max(40, p.width-cells(word)-1))
+	if len(lines) == 0 {
+		p.line(paint(word))
+		return
+	}
+	p.line(paint(word), " ", lines[0])
+	for _, l := range lines[1:] {
+		p.line(spaces(cells(word)+1), l)
 	}
 }
 
