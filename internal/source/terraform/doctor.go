@@ -39,7 +39,7 @@ func (s *stack) Examine(ctx context.Context, emit func(taffrail.Check) error) er
 	tree := x.code(ctx)
 	recorded := x.state(ctx)
 	x.lock(ctx)
-	finder := s.finder()
+	finder := s.finder(ctx)
 	x.lockFile(finder, recorded)
 	x.variables(tree)
 	x.program(ctx, finder)

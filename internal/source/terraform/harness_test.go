@@ -44,7 +44,7 @@ func (sealer) Seal(v taffrail.Value) taffrail.Value {
 
 // A rig is a stack of the odd provider on disk.
 type rig struct {
-	t        *testing.T
+	t        testing.TB
 	dir      string
 	world    string
 	protocol string
@@ -53,12 +53,12 @@ type rig struct {
 	log      *strings.Builder
 }
 
-func newRig(t *testing.T) *rig {
+func newRig(t testing.TB) *rig {
 	t.Helper()
 	r := &rig{t: t, dir: t.TempDir(), protocol: "6", log: &strings.Builder{}}
 	r.world = filepath.Join(t.TempDir(), "world.json")
 	r.host = host{environ: []string{"PATH=" + os.Getenv("PATH"), "TMPDIR=" + os.TempDir()}, home: t.TempDir(), cache: t.TempDir()}
-	r.config = Config{Target: r.dir, ConfirmDelay: time.Millisecond, RetryPause: time.Millisecond, Timeout: 20 * time.Second}
+	r.config = Config{Target: r.dir, Init: initNever, ConfirmDelay: time.Millisecond, RetryPause: time.Millisecond, Timeout: 20 * time.Second}
 	r.write("main.tf", `terraform {
   required_providers {
     odd = { source = "registry.example/test/odd" }
@@ -89,7 +89,7 @@ func (r *rig) install() {
 	r.lock(h1(r.t, dir))
 }
 
-func h1(t *testing.T, dir string) string {
+func h1(t testing.TB, dir string) string {
 	t.Helper()
 	digest, err := dirhash.HashDir(dir, "", dirhash.Hash1)
 	if err != nil {

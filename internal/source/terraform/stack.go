@@ -19,12 +19,13 @@ import (
 
 // A stack implements [taffrail.Stack]. Its providers stay alive between reads.
 type stack struct {
-	env    plug.Env
-	config Config
-	host   host
-	target target
-	keeper *keeper
-	growth int64 // bytes by which a provider may grow before it is started anew
+	env      plug.Env
+	config   Config
+	host     host
+	target   target
+	keeper   *keeper
+	attempts attempts // to install providers
+	growth   int64    // bytes by which a provider may grow before it is started anew
 
 	reading sync.Mutex // held by Read and by the end of Close: one read at a time
 
@@ -169,7 +170,7 @@ func (s *stack) prepare(ctx context.Context, sel taffrail.Selection) (*reading, 
 	if locked {
 		r.lockSeen = lock
 	}
-	r.finder = s.finder()
+	r.finder = s.finder(ctx)
 	for i := range recorded.Instances {
 		r.add(&recorded.Instances[i], sel)
 		recorded.Instances[i] = state.Instance{} // its job holds what is still needed
@@ -191,9 +192,10 @@ func (s *stack) session(r *reading, l *lane) *session {
 }
 
 // finder looks for providers by what the stack's folder and the host say now.
-func (s *stack) finder() *install.Finder {
+func (s *stack) finder(ctx context.Context) *install.Finder {
 	f := &install.Finder{
 		DataDir: s.target.dataDir, Cache: cmp.Or(s.config.CacheDir, s.host.cache), Trust: install.TrustMode(s.config.AllowUnlocked),
+		Install: s.installer(ctx),
 	}
 	f.Lock, f.LockErr = install.ReadLock(filepath.Join(s.target.dir, install.LockFile))
 	f.Mirrors, f.Broken = install.Mirrors(install.Surroundings{

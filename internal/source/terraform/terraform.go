@@ -69,6 +69,9 @@ type Config struct {
 	AllowExec bool `yaml:"allow_exec"`
 	// CacheDir is a folder in which packed providers are unpacked. Empty means a folder "taffrail" in the user's cache.
 	CacheDir string `yaml:"cache_dir"`
+	// Init says whether the user's own terraform or tofu may install a locked provider that is nowhere on this host: "auto", which is the
+	// default, or "never". It goes to CacheDir, and neither the stack nor its lock file is touched.
+	Init string `yaml:"init"`
 	// AllowUnlocked runs providers of a stack that has no lock file, if init left exactly one version of them in the stack's
 	// own folder. Their content is then vouched for by nobody.
 	AllowUnlocked bool `yaml:"allow_unlocked"`
@@ -77,6 +80,9 @@ type Config struct {
 	ReadAll bool `yaml:"read_all"`
 	// Pending also asks what the code wants and is not applied yet, through the user's own terraform or tofu.
 	Pending bool `yaml:"pending"`
+	// Fallback says whether resources are read through the user's own tool where only that can work out how the code configures
+	// their provider: "auto", which empty means, or "never".
+	Fallback string `yaml:"fallback"`
 	// PlanTimeout bounds each plan of it. 0 means 10m.
 	PlanTimeout time.Duration `yaml:"plan_timeout"`
 	// List says by type how its live resources are listed, where they are looked for that no stack declares: what would stand in the
@@ -94,6 +100,9 @@ const (
 	defaultConfirmDelay = time.Second
 	defaultRetryPause   = 500 * time.Millisecond
 	defaultPlanTimeout  = 10 * time.Minute
+
+	fallbackAuto  = "auto"
+	fallbackNever = "never"
 )
 
 func (c Config) withDefaults() (Config, error) {
@@ -106,10 +115,15 @@ func (c Config) withDefaults() (Config, error) {
 		return c, badConfig("timeout %v is negative", c.Timeout)
 	case c.RetryPause < 0 || c.RetryPause > longestPause:
 		return c, badConfig("retry_pause %v is not from 0 to %v", c.RetryPause, longestPause)
+	case c.Fallback != "" && c.Fallback != fallbackAuto && c.Fallback != fallbackNever:
+		return c, badConfig("fallback %q is neither %q nor %q", c.Fallback, fallbackAuto, fallbackNever)
 	case c.PlanTimeout < 0:
 		return c, badConfig("plan_timeout %v is negative", c.PlanTimeout)
 	case c.ConfirmDelay < 0:
 		return c, badConfig("confirm_delay %v is negative", c.ConfirmDelay)
+	}
+	if err := checkInit(c.Init); err != nil {
+		return c, err
 	}
 	if c.Target == "" {
 		c.Target = "."

@@ -33,6 +33,9 @@ type Finder struct {
 	Cache   string    // folder for what must be unpacked; empty forbids it
 	Broken  error     // why the mirrors of the CLI configuration are not known
 	Trust   TrustMode // what to do without a lock file
+	// Install puts a locked provider that was not found anywhere into a mirror; nil where nobody may. What it brings is checked as
+	// everything is.
+	Install func(addr.Provider, Locked) (Mirror, error)
 }
 
 // A TrustMode says what may be run.
@@ -69,6 +72,13 @@ func (f *Finder) Find(p addr.Provider) (Package, error) {
 			rejected = err
 		}
 	}
+	if rejected == nil && f.Install != nil {
+		found, err := f.installed(p, locked)
+		if err == nil {
+			return found, nil
+		}
+		rejected = err
+	}
 	if rejected != nil {
 		return Package{}, missing(hintInit, "provider %s %s is not run: %w", p, locked.Version, rejected)
 	}
@@ -76,6 +86,18 @@ func (f *Finder) Find(p addr.Provider) (Package, error) {
 		return Package{}, missing("mend the CLI configuration, or "+hintInit, "provider %s %s was not found, and %w", p, locked.Version, f.Broken)
 	}
 	return Package{}, missing(hintInit, "provider %s %s is neither in %s nor in a mirror", p, locked.Version, f.providersDir())
+}
+
+// installed has the provider installed.
+func (f *Finder) installed(p addr.Provider, locked Locked) (Package, error) {
+	m, err := f.Install(p, locked)
+	if err != nil {
+		return Package{}, fmt.Errorf("it is neither in %s nor in a mirror, and %w", f.providersDir(), err)
+	}
+	c := candidate{dir: filepath.Join(providerDir(m.Path, p), locked.Version, platform()), kind: p.Type}
+	found, err := c.open(locked, f.Cache)
+	found.Version = locked.Version
+	return found, err
 }
 
 func missing(hint, format string, args ...any) error {
