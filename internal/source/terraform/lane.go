@@ -68,7 +68,7 @@ const (
 // run settles every job.
 func (l *lane) run(ctx context.Context, out chan<- taffrail.Observation) {
 	l.bulk.confirmed, l.bulk.codeless = l.reading.stack.config.ConfirmMassDeletion, !l.reading.stack.target.code
-	queue := l.jobs
+	queue := l.fallBack(ctx, l.jobs, out)
 	l.jobs = nil
 	var again []*job
 	for len(queue) > 0 {

@@ -25,7 +25,7 @@ func (r *reading) planCode(ctx context.Context) (*planfile.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	plan, err := run.plan(ctx, usercli.Wanted, nil)
+	plan, err := run.plan(ctx)
 	return plan, errors.Join(err, run.copy.Close())
 }
 
@@ -159,8 +159,22 @@ func (k *keeper) copyRemote(ctx context.Context, out io.Writer) error {
 	return err
 }
 
-// plan has the tool plan, with the values that our own settings give to variables.
-func (c *cliRun) plan(ctx context.Context, kind usercli.Kind, more []string) (*planfile.Plan, error) {
+// plan has the tool plan what the code wants.
+func (c *cliRun) plan(ctx context.Context) (*planfile.Plan, error) {
+	var plan *planfile.Plan
+	err := c.run(ctx, usercli.OfCode, nil, func(shown io.Reader) (err error) {
+		plan, err = planfile.Parse(shown, planfile.DefaultLimits())
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	plan.Relocate(c.copy.Tree, c.copy.Top)
+	return plan, nil
+}
+
+// run has the tool plan, with the values that our own settings give to variables.
+func (c *cliRun) run(ctx context.Context, kind usercli.Kind, more []string, read func(shown io.Reader) error) error {
 	s := c.reading.stack
 	for _, file := range s.config.VarFiles {
 		if !filepath.IsAbs(file) {
@@ -171,14 +185,5 @@ func (c *cliRun) plan(ctx context.Context, kind usercli.Kind, more []string) (*p
 	for name, text := range s.config.Vars {
 		more = append(more, "-var="+name+"="+text)
 	}
-	var plan *planfile.Plan
-	err := c.copy.Plan(ctx, c.tool, kind, more, func(shown io.Reader) (err error) {
-		plan, err = planfile.Parse(shown, planfile.DefaultLimits())
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	plan.Relocate(c.copy.Tree, c.copy.Top)
-	return plan, nil
+	return c.copy.Plan(ctx, c.tool, kind, more, read)
 }

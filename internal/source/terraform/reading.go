@@ -22,9 +22,10 @@ type reading struct {
 	declared map[declaredKey]*declared
 	seen     map[taffrail.Address]bool
 
-	pending *pending               // what the code wants; nil if nobody asked
-	settled []taffrail.Observation // of what no provider is asked for
-	lanes   map[addr.ProviderConfig]*lane
+	pending  *pending               // what the code wants; nil if nobody asked
+	fallback sync.Mutex             // held by the lane that reads through the user's own tool
+	settled  []taffrail.Observation // of what no provider is asked for
+	lanes    map[addr.ProviderConfig]*lane
 }
 
 // add takes an instance of the state, if it is selected.

@@ -81,7 +81,11 @@ type Limits struct {
 func DefaultLimits() Limits { return Limits{Total: 4 << 30, Element: 64 << 20} }
 
 // Parse reads a plan to its end. A plan of an unknown format, or one that is cut, is an error: nothing may be concluded from a part.
-func Parse(r io.Reader, limits Limits) (*Plan, error) {
+func Parse(r io.Reader, limits Limits) (*Plan, error) { return ParseRefreshed(r, limits, nil) }
+
+// ParseRefreshed is [Parse], and calls for each managed resource of the state as the plan's refresh left it, unless that is nil. It calls
+// before it is known whether the plan can be believed.
+func ParseRefreshed(r io.Reader, limits Limits, refreshed func(Object) error) (*Plan, error) {
 	p := &Plan{Unchanged: map[string]bool{}}
 	var version string
 	fields := map[string]func(*scanner) error{
@@ -92,6 +96,9 @@ func Parse(r io.Reader, limits Limits) (*Plan, error) {
 		"resource_changes":  func(s *scanner) error { return s.each(p.addChange) },
 		"resource_drift":    func(s *scanner) error { return s.each(p.addDrift) },
 		"deferred_changes":  func(s *scanner) error { return s.each(p.addDeferred) },
+	}
+	if refreshed != nil {
+		fields["prior_state"] = func(s *scanner) error { return s.priorState(refreshed) }
 	}
 	s := newScanner(r, limits)
 	err := s.object(func(name string) error {

@@ -209,6 +209,26 @@ func TestMarks(t *testing.T) {
 	}
 }
 
+func TestParseRefreshed(t *testing.T) {
+	text := `{"format_version":"1.2","prior_state":{"format_version":"1.0","values":{"outputs":{"o":{"value":[1]}},"root_module":{
+		"resources":[{"address":"t.a","mode":"managed","type":"t","values":{"n":9007199254740993},"sensitive_values":{"n":true}},{"address":"data.t.d","mode":"data","type":"t","values":{}}],
+		"child_modules":[{"address":"module.m","resources":[{"address":"module.m.t.b[0]","mode":"managed","type":"t","deposed_key":"0a","values":{}}],"child_modules":[]}]}}}}`
+	var got []string
+	if _, err := ParseRefreshed(strings.NewReader(text), DefaultLimits(), func(o Object) error {
+		got = append(got, o.Address+" "+o.Deposed+" "+string(o.Values)+" "+string(o.Sensitive))
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{`t.a  {"n":9007199254740993} {"n":true}`, "module.m.t.b[0] 0a {} "}, got); diff != "" {
+		t.Error(diff)
+	}
+	deep := `{"format_version":"1.2","prior_state":{"values":{"root_module":` + strings.Repeat(`{"child_modules":[`, 300)
+	if _, err := ParseRefreshed(strings.NewReader(deep), DefaultLimits(), func(Object) error { return nil }); err == nil || !strings.Contains(err.Error(), "too deep") {
+		t.Error(err)
+	}
+}
+
 func TestRelocate(t *testing.T) {
 	body := func(address, before, after, unknown string) string {
 		return fmt.Sprintf(`{"address":%q,"mode":"managed","type":"t","name":"n","change":{"actions":["delete","create"],"before":%s,"after":%s,"after_unknown":%s}}`, address, before, after, unknown)
@@ -231,10 +251,11 @@ func TestRelocate(t *testing.T) {
 
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(`{"format_version":"1.2","resource_changes":[` + change("t.n", `"update"`, "") + `],"x":[{"y":"\""}],"errored":false}`))
+	f.Add([]byte(`{"format_version":"1.2","prior_state":{"values":{"root_module":{"resources":[{"mode":"managed"}],"child_modules":[{}]}}}}`))
 	f.Add([]byte(`{"format_version":"1.2","complete":null,"deferred_changes":null}`))
 	typ := cty.Object(map[string]cty.Type{"a": cty.Set(cty.Number), "d": cty.DynamicPseudoType})
 	f.Fuzz(func(t *testing.T, data []byte) {
-		p, err := Parse(strings.NewReader(string(data)), Limits{Total: 1 << 20, Element: 1 << 16})
+		p, err := ParseRefreshed(strings.NewReader(string(data)), Limits{Total: 1 << 20, Element: 1 << 16}, func(Object) error { return nil })
 		if err != nil {
 			return
 		}

@@ -103,8 +103,8 @@ func (s *scanner) object(field func(name string) error) error {
 	}
 }
 
-// each calls for each element of an array; null has none. The bytes are the callee's.
-func (s *scanner) each(element func(raw []byte) error) error {
+// list calls for each element of an array, which the callee must consume; null has none.
+func (s *scanner) list(element func() error) error {
 	c, err := s.next()
 	switch {
 	case err != nil:
@@ -131,14 +131,21 @@ func (s *scanner) each(element func(raw []byte) error) error {
 				return err
 			}
 		}
-		raw, err := s.value()
-		if err == nil {
-			err = element(raw)
-		}
-		if err != nil {
+		if err := element(); err != nil {
 			return fmt.Errorf("element %d: %w", n, err)
 		}
 	}
+}
+
+// each gives the bytes of each element, which are the callee's.
+func (s *scanner) each(element func(raw []byte) error) error {
+	return s.list(func() error {
+		raw, err := s.value()
+		if err != nil {
+			return err
+		}
+		return element(raw)
+	})
 }
 
 // decode takes one value.

@@ -162,8 +162,8 @@ type Kind string
 
 // The kinds.
 const (
-	Wanted    Kind = "-refresh=false" // what the code wants of what the state holds
-	Refreshed Kind = "-refresh-only"  // what is live beside what the state holds
+	OfCode Kind = "-refresh=false" // what the code wants of what the state holds
+	OfLive Kind = "-refresh-only"  // what is live beside what the state holds
 )
 
 // Plan has the tool plan, and gives what `show -json` says of it to read. No exit status and no text is believed: whether the plan

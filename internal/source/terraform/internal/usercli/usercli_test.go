@@ -84,7 +84,7 @@ func open(t *testing.T, s Source) *Copy {
 func planned(t *testing.T, c *Copy, tool Tool) string {
 	t.Helper()
 	var shown []byte
-	err := c.Plan(t.Context(), tool, Wanted, nil, func(r io.Reader) (err error) {
+	err := c.Plan(t.Context(), tool, OfCode, nil, func(r io.Reader) (err error) {
 		shown, err = io.ReadAll(r)
 		return err
 	})
@@ -169,7 +169,7 @@ func TestProblemsNameThePlace(t *testing.T) {
 	for _, tool := range tools(t) {
 		dir := t.TempDir()
 		write(t, dir, map[string]string{"main.tf": "\nresource \"terraform_data\" \"x\" { input = var.nothing }\n"})
-		err := open(t, stackAt(dir)).Plan(t.Context(), tool, Wanted, nil, func(io.Reader) error { return nil })
+		err := open(t, stackAt(dir)).Plan(t.Context(), tool, OfCode, nil, func(io.Reader) error { return nil })
 		var f *Failed
 		if !errors.As(err, &f) || len(f.Problems) != 1 || f.Problems[0].File != "main.tf" || f.Problems[0].Line != 2 {
 			t.Errorf("%v", err)
@@ -342,7 +342,7 @@ func TestCancelKillsTheGroup(t *testing.T) {
 			time.Sleep(time.Millisecond)
 		}
 	}()
-	err := c.Plan(ctx, Tool{Path: filepath.Join(dir, "tool")}, Wanted, nil, func(io.Reader) error { return nil })
+	err := c.Plan(ctx, Tool{Path: filepath.Join(dir, "tool")}, OfCode, nil, func(io.Reader) error { return nil })
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("%v", err)
 	}
