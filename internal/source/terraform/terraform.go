@@ -83,9 +83,6 @@ type Config struct {
 	// Fallback says whether resources are read through the user's own tool where only that can work out how the code configures
 	// their provider: "auto", which empty means, or "never".
 	Fallback string `yaml:"fallback"`
-	// Fallback says whether resources are read through the user's own tool where only that can work out how the code configures
-	// their provider: "auto", which empty means, or "never".
-	Fallback string `yaml:"fallback"`
 	// PlanTimeout bounds each plan of it. 0 means 10m.
 	PlanTimeout time.Duration `yaml:"plan_timeout"`
 	// List says by type how its live resources are listed, where they are looked for that no stack declares: what would stand in the
@@ -106,9 +103,6 @@ const (
 
 	fallbackAuto  = "auto"
 	fallbackNever = "never"
-
-	fallbackAuto  = "auto"
-	fallbackNever = "never"
 )
 
 func (c Config) withDefaults() (Config, error) {
@@ -121,8 +115,6 @@ func (c Config) withDefaults() (Config, error) {
 		return c, badConfig("timeout %v is negative", c.Timeout)
 	case c.RetryPause < 0 || c.RetryPause > longestPause:
 		return c, badConfig("retry_pause %v is not from 0 to %v", c.RetryPause, longestPause)
-	case c.Fallback != "" && c.Fallback != fallbackAuto && c.Fallback != fallbackNever:
-		return c, badConfig("fallback %q is neither %q nor %q", c.Fallback, fallbackAuto, fallbackNever)
 	case c.Fallback != "" && c.Fallback != fallbackAuto && c.Fallback != fallbackNever:
 		return c, badConfig("fallback %q is neither %q nor %q", c.Fallback, fallbackAuto, fallbackNever)
 	case c.PlanTimeout < 0:
