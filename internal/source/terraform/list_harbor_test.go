@@ -50,6 +50,13 @@ func list(t *testing.T, s *stack, types ...taffrail.ResourceType) foundList {
 	return out
 }
 
+// once lists and closes the stack.
+func once(t *testing.T, s *stack, types ...taffrail.ResourceType) foundList {
+	t.Helper()
+	defer s.Close()
+	return list(t, s, types...)
+}
+
 func (f foundList) want(t *testing.T, listed string, reasons map[taffrail.ResourceType]taffrail.Reason, addresses ...string) {
 	t.Helper()
 	var names []string
@@ -84,7 +91,7 @@ func inZone(c *Config) {
 func TestHarborList(t *testing.T) {
 	h := newHarbor(t)
 	t.Run("nothing right after an apply", func(t *testing.T) {
-		list(t, h.open(inZone), taffrail.EveryType).want(t, "harbor_bucket harbor_dns_record harbor_firewall", narrow)
+		once(t, h.open(inZone), taffrail.EveryType).want(t, "harbor_bucket harbor_dns_record harbor_firewall", narrow)
 	})
 	h.by("create", "bucket", "name=shadow", "tags.owner=somebody")
 	h.by("create", "firewall", "name=hole")
@@ -133,9 +140,9 @@ func (h *harbor) listMadeByHand(t *testing.T) {
 }
 
 func (h *harbor) listScope(t *testing.T) {
-	list(t, h.open(), "harbor_bucket").want(t, "harbor_bucket",
+	once(t, h.open(), "harbor_bucket").want(t, "harbor_bucket",
 		gapped{"harbor_dns_record": taffrail.ReasonIgnored, "harbor_firewall": taffrail.ReasonIgnored}, shadow)
-	got := list(t, h.open(), "harbor_database", "harbor_dns_record", "harbor_ship")
+	got := once(t, h.open(), "harbor_database", "harbor_dns_record", "harbor_ship")
 	got.want(t, "", gapped{
 		"harbor_bucket": taffrail.ReasonIgnored, "harbor_firewall": taffrail.ReasonIgnored,
 		"harbor_database": taffrail.ReasonUnsupported, "harbor_dns_record": taffrail.ReasonUnconfigured, "harbor_ship": taffrail.ReasonUnsupported,
@@ -175,12 +182,12 @@ func (h *harbor) listWithAnotherStack(t *testing.T) {
 			}
 			writeFile(t, file, string(data))
 			also := func(c *Config) { c.Also = []string{file} }
-			list(t, h.open(also), "harbor_bucket").want(t, "harbor_bucket",
+			once(t, h.open(also), "harbor_bucket").want(t, "harbor_bucket",
 				gapped{"harbor_dns_record": taffrail.ReasonIgnored, "harbor_firewall": taffrail.ReasonIgnored})
 		})
 	}
 	t.Run("unreadable", func(t *testing.T) {
-		got := list(t, h.open(func(c *Config) { c.Also = []string{filepath.Join(t.TempDir(), "none")} }), "harbor_bucket")
+		got := once(t, h.open(func(c *Config) { c.Also = []string{filepath.Join(t.TempDir(), "none")} }), "harbor_bucket")
 		if g := got.gaps["harbor_bucket"]; len(got.addresses) > 0 || len(got.listing.Listed) > 0 || !g.Reason.IsGap() || !strings.Contains(g.Detail, "none") {
 			t.Errorf("%v, %+v", got.addresses, got.listing)
 		}
@@ -222,9 +229,9 @@ func (h *harbor) listWithoutIdentity(t *testing.T) {
 			}
 		}
 	}
-	want := list(t, h.open(inZone), taffrail.EveryType).addresses
+	want := once(t, h.open(inZone), taffrail.EveryType).addresses
 	h.edit(t, each(func(i map[string]any) { delete(i, "identity"); delete(i, "identity_schema_version") }))
-	if diff := cmp.Diff(want, list(t, h.open(inZone), taffrail.EveryType).addresses); diff != "" {
+	if diff := cmp.Diff(want, once(t, h.open(inZone), taffrail.EveryType).addresses); diff != "" {
 		t.Error(diff)
 	}
 	h.edit(t, each(func(i map[string]any) {
@@ -232,12 +239,12 @@ func (h *harbor) listWithoutIdentity(t *testing.T) {
 			i["identity"] = map[string]any{"id": i["attributes"].(map[string]any)["id"], "zone": "before.example"}
 		}
 	}))
-	if diff := cmp.Diff(want, list(t, h.open(inZone), taffrail.EveryType).addresses); diff != "" {
+	if diff := cmp.Diff(want, once(t, h.open(inZone), taffrail.EveryType).addresses); diff != "" {
 		t.Error(diff)
 	}
 	h.by("fault", "set", "bucket", "deny")
 	defer h.by("fault", "clear")
-	if got := list(t, h.open(inZone), taffrail.EveryType); got.by[shadow].Resource.Address != "" || got.gaps["harbor_bucket"].Reason != taffrail.ReasonDenied {
+	if got := once(t, h.open(inZone), taffrail.EveryType); got.by[shadow].Resource.Address != "" || got.gaps["harbor_bucket"].Reason != taffrail.ReasonDenied {
 		t.Errorf("%v, %+v", got.addresses, got.listing)
 	}
 }
@@ -253,7 +260,7 @@ func (h *harbor) listMisbehave(t *testing.T) {
 		t.Run(tt.fault, func(t *testing.T) {
 			h.by("fault", "set", "bucket", tt.fault)
 			defer h.by("fault", "clear")
-			got := list(t, h.open(inZone, func(c *Config) { c.Timeout = 2 * time.Second }), taffrail.EveryType)
+			got := once(t, h.open(inZone, func(c *Config) { c.Timeout = 2 * time.Second }), taffrail.EveryType)
 			got.want(t, "harbor_dns_record harbor_firewall",
 				gapped{"harbor_bucket": tt.reason, "harbor_database": taffrail.ReasonUnsupported, taffrail.EveryType: taffrail.ReasonIgnored}, got.addresses[0], hole)
 		})
@@ -264,14 +271,14 @@ func (h *harbor) listMisbehave(t *testing.T) {
 func (h *harbor) listLags(t *testing.T) {
 	h.by("create", "bucket", "name=gone")
 	gone := "harbor_bucket (unmanaged bkt-0005)"
-	if got := list(t, h.open(), "harbor_bucket"); !slices.Contains(got.addresses, gone) {
+	if got := once(t, h.open(), "harbor_bucket"); !slices.Contains(got.addresses, gone) {
 		t.Fatalf("found %v", got.addresses)
 	}
 	time.Sleep(100 * time.Millisecond) // so that it was there for a while
 	h.by("delete", "bucket/gone")
 	h.by("fault", "set", "bucket", "lag-list=50ms")
 	defer h.by("fault", "clear")
-	if got := list(t, h.open(), "harbor_bucket"); slices.Contains(got.addresses, gone) {
+	if got := once(t, h.open(), "harbor_bucket"); slices.Contains(got.addresses, gone) {
 		t.Errorf("found %v", got.addresses)
 	}
 }

@@ -47,7 +47,7 @@ const theirs = "odd_thing (unmanaged theirs)"
 
 func TestList(t *testing.T) {
 	r := things(t, testprovider.List{Entries: entries("mine", "theirs")})
-	got := list(t, r.open(), taffrail.EveryType)
+	got := once(t, r.open(), taffrail.EveryType)
 	got.want(t, "odd_thing", gapped{taffrail.EveryType: taffrail.ReasonUnsupported}, theirs)
 	if g := got.gaps[taffrail.EveryType]; !strings.Contains(g.Detail, "odd_legacy") {
 		t.Errorf("gap %+v", g)
@@ -68,15 +68,15 @@ func TestListOfVersion5(t *testing.T) {
 	r.install()
 	r.state(legacy("mine", nil).with("identity", map[string]any{"key": "mine"}).with("identity_schema_version", 1))
 	r.lists(testprovider.Lists{"odd_legacy": {Entries: entries("mine", "theirs")}})
-	list(t, r.open(), taffrail.EveryType).want(t, "odd_legacy", gapped{}, "odd_legacy (unmanaged theirs)")
+	once(t, r.open(), taffrail.EveryType).want(t, "odd_legacy", gapped{}, "odd_legacy (unmanaged theirs)")
 }
 
 func TestListWithoutLists(t *testing.T) {
 	r := newRig(t)
 	r.install()
 	r.state(thing("mine", nil))
-	list(t, r.open(), taffrail.EveryType).want(t, "", gapped{"odd_thing": taffrail.ReasonUnsupported, taffrail.EveryType: taffrail.ReasonUnsupported})
-	list(t, r.open(), "odd_thing").want(t, "", gapped{"odd_thing": taffrail.ReasonUnsupported})
+	once(t, r.open(), taffrail.EveryType).want(t, "", gapped{"odd_thing": taffrail.ReasonUnsupported, taffrail.EveryType: taffrail.ReasonUnsupported})
+	once(t, r.open(), "odd_thing").want(t, "", gapped{"odd_thing": taffrail.ReasonUnsupported})
 }
 
 func TestListMisbehaves(t *testing.T) {
@@ -97,7 +97,7 @@ func TestListMisbehaves(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			r := things(t, tt.list)
 			r.config.Timeout = 2 * time.Second
-			got := list(t, r.open(), "odd_thing")
+			got := once(t, r.open(), "odd_thing")
 			want, listed := gapped{"odd_thing": tt.reason}, ""
 			if tt.reason == "" {
 				want, listed = gapped{}, "odd_thing"
@@ -118,14 +118,14 @@ func TestListMisbehaves(t *testing.T) {
 func TestListAfterACrash(t *testing.T) {
 	r := things(t, testprovider.List{})
 	r.lists(testprovider.Lists{"odd_legacy": {Fault: "crash"}, "odd_thing": {Entries: entries("mine", "theirs")}})
-	list(t, r.open(), taffrail.EveryType).want(t, "odd_thing", gapped{"odd_legacy": taffrail.ReasonCrashed}, theirs)
+	once(t, r.open(), taffrail.EveryType).want(t, "odd_thing", gapped{"odd_legacy": taffrail.ReasonCrashed}, theirs)
 }
 
 // A list may show for a while what is gone.
 func TestTrap14_AListThatShowsWhatIsGone(t *testing.T) {
 	r := things(t, testprovider.List{Entries: entries("mine", "theirs")})
 	r.live(testprovider.World{"odd_thing/theirs": {Gone: true}})
-	list(t, r.open(), "odd_thing").want(t, "odd_thing", gapped{})
+	once(t, r.open(), "odd_thing").want(t, "odd_thing", gapped{})
 }
 
 // T-26: what another address or another stack claims is managed, also if it only waits to be destroyed.
@@ -136,30 +136,30 @@ func TestTrap26_WhatAnotherStackDeclaresIsNotUnmanaged(t *testing.T) {
 	mine["instances"] = append(mine["instances"].([]any), deposed["instances"].([]any)...)
 	r.state(mine)
 	shared := "odd_thing (unmanaged shared)"
-	list(t, r.open(), "odd_thing").want(t, "odd_thing", gapped{}, shared, theirs)
+	once(t, r.open(), "odd_thing").want(t, "odd_thing", gapped{}, shared, theirs)
 
 	other := newRig(t)
 	other.state(thing("s", map[string]any{"id": "shared"}).with("identity", map[string]any{"key": "shared"}).with("identity_schema_version", 1))
 	r.config.Also = []string{other.dir}
-	list(t, r.open(), "odd_thing").want(t, "odd_thing", gapped{}, theirs)
+	once(t, r.open(), "odd_thing").want(t, "odd_thing", gapped{}, theirs)
 	other.state(thing("s", map[string]any{"id": "shared"}))
-	list(t, r.open(), "odd_thing").want(t, "odd_thing", gapped{}, theirs)
+	once(t, r.open(), "odd_thing").want(t, "odd_thing", gapped{}, theirs)
 
 	other.write("terraform.tfstate", "broken")
-	list(t, r.open(), "odd_thing").want(t, "", gapped{"odd_thing": taffrail.ReasonUnconfigured})
+	once(t, r.open(), "odd_thing").want(t, "", gapped{"odd_thing": taffrail.ReasonUnconfigured})
 }
 
 // T-35: what is unmanaged is said of a scope, and what was not looked at is named.
 func TestTrap35_TypesThatWereNotListedAreNamed(t *testing.T) {
 	r := things(t, testprovider.List{Entries: entries("mine", "theirs")})
 	r.lists(testprovider.Lists{"odd_thing": {Entries: entries("theirs")}, "odd_legacy": {}})
-	list(t, r.open(), "odd_thing").want(t, "odd_thing", gapped{"odd_legacy": taffrail.ReasonIgnored}, theirs)
-	list(t, r.open(), "odd_legacy", "odd_nothing").want(t, "odd_legacy", gapped{"odd_thing": taffrail.ReasonIgnored, "odd_nothing": taffrail.ReasonUnsupported})
+	once(t, r.open(), "odd_thing").want(t, "odd_thing", gapped{"odd_legacy": taffrail.ReasonIgnored}, theirs)
+	once(t, r.open(), "odd_legacy", "odd_nothing").want(t, "odd_legacy", gapped{"odd_thing": taffrail.ReasonIgnored, "odd_nothing": taffrail.ReasonUnsupported})
 	if err := r.open().Close(); err != nil {
 		t.Fatal(err)
 	}
 	r.write(".terraform.lock.hcl", "") // the provider is vouched for by nobody: it does not run
-	got := list(t, r.open(), "odd_thing", "odd_legacy", taffrail.EveryType)
+	got := once(t, r.open(), "odd_thing", "odd_legacy", taffrail.EveryType)
 	got.want(t, "", gapped{"odd_thing": taffrail.ReasonUnconfigured, "odd_legacy": taffrail.ReasonUnconfigured, taffrail.EveryType: taffrail.ReasonUnconfigured})
 }
 
@@ -174,9 +174,9 @@ func TestListByEachConfiguration(t *testing.T) {
 	other := thing("other", nil).with("identity", map[string]any{"key": "other"}).with("identity_schema_version", 1)
 	other["provider"] = `provider["` + testprovider.Name + `"].south`
 	r.state(thing("mine", nil).with("identity", map[string]any{"key": "mine"}).with("identity_schema_version", 1), other)
-	list(t, r.open(), "odd_thing").want(t, "odd_thing", gapped{}, theirs)
+	once(t, r.open(), "odd_thing").want(t, "odd_thing", gapped{}, theirs)
 	r.stateAt(8) // nothing is declared, and the code says where to look
-	list(t, r.open(), "odd_thing").want(t, "odd_thing", gapped{}, "odd_thing (unmanaged mine)", "odd_thing (unmanaged other)", theirs)
+	once(t, r.open(), "odd_thing").want(t, "odd_thing", gapped{}, "odd_thing (unmanaged mine)", "odd_thing (unmanaged other)", theirs)
 	lists := 0
 	for _, l := range testprovider.Log(r.world) {
 		if strings.HasPrefix(l, "list odd_thing") {
@@ -191,7 +191,7 @@ func TestListByEachConfiguration(t *testing.T) {
 func TestListSeals(t *testing.T) {
 	r := things(t, testprovider.List{Entries: entries("theirs")})
 	r.live(testprovider.World{"odd_thing/theirs": {Set: map[string]json.RawMessage{"password": json.RawMessage(`"hunter2-and-more"`), "name": json.RawMessage(`"has hunter2-and-more inside"`)}}})
-	got := list(t, r.open(), "odd_thing")
+	got := once(t, r.open(), "odd_thing")
 	got.want(t, "odd_thing", gapped{}, theirs)
 	if text := string(got.by[theirs].Live.AppendCanonical(nil)); strings.Contains(text, "hunter2") || !strings.Contains(text, "hmac:") {
 		t.Errorf("live %s", text)
@@ -216,7 +216,7 @@ func TestListConfigured(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r.config.List = map[string]map[string]any{"odd_thing": tt.given}
-			got := list(t, r.open(), "odd_thing")
+			got := once(t, r.open(), "odd_thing")
 			if tt.say == "" {
 				want := gapped{}
 				if tt.given != nil {
