@@ -91,30 +91,39 @@ func (p *page) examination(form doctorForm) {
 	p.line("Examined ", p.bold(safe(form.Target)))
 	p.line()
 	const widest = len(taffrail.CheckWarning)
-	name, subject := 0, 0
+	name := 0
 	for _, c := range form.Checks {
 		name = max(name, cells(safe(c.Name)))
-		if w := cells(safe(c.Subject)); w <= p.width*2/5 {
-			subject = max(subject, w)
-		}
 	}
 	at := widest + len(gap) + name + len(gap)
 	for _, c := range form.Checks {
-		lead := p.checkResult(c.Result, widest) + gap + pad(safe(c.Name), name) + gap
-		beside := at + subject + len(gap)
-		text := safe(c.Subject)
-		if cells(text) <= subject && cells(safe(c.Detail)) <= p.width-beside && c.Detail != "" {
-			p.line(lead, pad(text, subject), gap, p.dim(safe(c.Detail)))
-		} else {
-			p.line(lead, text)
-			p.paragraph(safe(c.Detail), at, p.dim)
-		}
-		if c.Hint != "" {
-			p.paragraph("hint: "+safe(c.Hint), at, func(s string) string { return s })
-		}
+		p.examined(c, p.checkResult(c.Result, widest)+gap+pad(safe(c.Name), name)+gap, at)
 	}
 	p.line()
 	p.line(p.doctorVerdict(form))
+}
+
+// examined prints one check: on one line, if that has room.
+func (p *page) examined(c taffrail.Check, lead string, at int) {
+	subject, detail := safe(c.Subject), safe(c.Detail)
+	switch {
+	case subject == "" || detail == "" || at+cells(subject)+len(gap)+cells(detail) <= p.width:
+		rest := wrap(detail, max(40, p.width-at))
+		if subject != "" || len(rest) == 0 {
+			p.line(lead, list(gap, subject, p.dim(detail)))
+			break
+		}
+		p.line(lead, p.dim(rest[0]))
+		for _, l := range rest[1:] {
+			p.line(spaces(at), p.dim(l))
+		}
+	default:
+		p.line(lead, subject)
+		p.paragraph(detail, at, p.dim)
+	}
+	if c.Hint != "" {
+		p.paragraph("hint: "+safe(c.Hint), at, func(s string) string { return s })
+	}
 }
 
 func (p *page) checkResult(r taffrail.CheckResult, width int) string {

@@ -132,7 +132,7 @@ func (t *tracker) pace(now time.Time) string {
 		text = fmt.Sprintf(", %.1f/s", rate)
 	}
 	if left := t.latest.Total - t.latest.Done; left > 0 {
-		text += fmt.Sprintf(", %v left", time.Duration(float64(left)/rate*float64(time.Second)).Round(time.Second))
+		text += fmt.Sprintf(", %v left", max(time.Second, time.Duration(float64(left)/rate*float64(time.Second)).Round(time.Second)))
 	}
 	return text
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -78,6 +79,9 @@ func (a *app) stacks(ctx context.Context, dir string, form output) error {
 	})
 }
 
+// childModule is the kind of a folder that is no stack, and of which there are many.
+const childModule = "child module"
+
 // places prints the stacks as a table: where, what, and what stands in the way.
 func (p *page) places(found stacksForm) {
 	if len(found.Stacks) == 0 {
@@ -85,7 +89,8 @@ func (p *page) places(found stacksForm) {
 		return
 	}
 	rows := [][]string{{"FOLDER", "KIND", "BACKEND", "WORKSPACES"}}
-	for _, s := range found.Stacks {
+	shown := slices.DeleteFunc(slices.Clone(found.Stacks), func(s taffrail.Place) bool { return s.Kind == childModule })
+	for _, s := range shown {
 		rows = append(rows, []string{safe(found.name(s)), safe(s.Kind), safe(s.Backend), safe(workspacesText(s))})
 	}
 	widths := make([]int, len(rows[0]))
@@ -104,16 +109,20 @@ func (p *page) places(found stacksForm) {
 		case i == 0:
 			p.line(p.dim(line))
 			continue
-		case found.Stacks[i-1].Target == "":
+		case shown[i-1].Target == "":
 			p.line(p.dim(line))
 		default:
 			scannable++
 			p.line(line)
 		}
-		p.obstacle(found.Stacks[i-1])
+		p.obstacle(shown[i-1])
 	}
 	p.line()
-	p.line(count(int64(len(found.Stacks)), "place", "places"), ", ", count(int64(scannable), "stack", "stacks"), " that can be scanned")
+	children := ""
+	if n := len(found.Stacks) - len(shown); n > 0 {
+		children = fmt.Sprintf("; %s that others call (-o json has them)", count(int64(n), "module", "modules"))
+	}
+	p.line(count(int64(scannable), "stack", "stacks"), " that can be scanned", children)
 }
 
 func (p *page) obstacle(s taffrail.Place) {
