@@ -1,5 +1,5 @@
 // Package install finds the providers that a stack was locked to: in the folder that init filled, in mirrors, in the plugin
-// cache. Nothing is downloaded, and nothing is given out to be run whose content the lock file does not vouch for.
+// cache. Nothing is downloaded by us, and nothing is given out to be run whose content the lock file does not vouch for.
 package install
 
 import (
