@@ -71,7 +71,7 @@ func TestRSADecrypt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sealed, err := rsa.EncryptPKCS1v15(rand.Reader, &key.PublicKey, []byte("hidden"))
+	sealed, err := rsa.EncryptPKCS1v15(rand.Reader, &key.PublicKey, []byte("hidden")) //nolint:staticcheck // what rsadecrypt is defined by
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,6 +17,12 @@ type call struct {
 	arguments map[string]hcl.Expression
 }
 
+// An output is a value that a module gives to whoever calls it.
+type output struct {
+	value  hcl.Expression // nil where the code is broken
+	secret bool           // the code says that it is sensitive
+}
+
 // A reference names a resource or data in the code of one module.
 type reference struct{ mode, kind, name string }
 
@@ -83,12 +89,17 @@ func (m *Module) addLocals(block *hcl.Block) error {
 }
 
 func (m *Module) addOutput(block *hcl.Block) error {
-	content, _, diags := block.Body.PartialContent(&hcl.BodySchema{Attributes: []hcl.AttributeSchema{{Name: "value"}}})
+	content, _, diags := block.Body.PartialContent(&hcl.BodySchema{Attributes: []hcl.AttributeSchema{{Name: "value"}, {Name: "sensitive"}}})
 	if diags.HasErrors() {
 		return diag.First(diags)
 	}
+	o := m.outputs[block.Labels[0]]
 	if attr := content.Attributes["value"]; attr != nil {
-		m.outputs[block.Labels[0]] = attr.Expr
+		o.value = attr.Expr
 	}
+	if attr := content.Attributes["sensitive"]; attr != nil {
+		o.secret = isSensitive(attr.Expr)
+	}
+	m.outputs[block.Labels[0]] = o
 	return nil
 }

@@ -35,7 +35,7 @@ type Module struct {
 
 	variables map[string]variable
 	locals    map[string]hcl.Expression
-	outputs   map[string]hcl.Expression
+	outputs   map[string]output
 	calls     map[string]call
 	repeated  map[reference]repetition // resources and data that code makes many of
 	sources   map[string][]byte
@@ -88,7 +88,7 @@ func Load(dir string) (*Module, error) {
 	}
 	m := &Module{
 		Dir: dir, Required: map[string]string{}, Resources: map[string]Declaration{}, Calls: map[string]string{},
-		variables: map[string]variable{}, locals: map[string]hcl.Expression{}, outputs: map[string]hcl.Expression{},
+		variables: map[string]variable{}, locals: map[string]hcl.Expression{}, outputs: map[string]output{},
 		calls: map[string]call{}, repeated: map[reference]repetition{}, sources: map[string][]byte{},
 	}
 	for _, name := range files {

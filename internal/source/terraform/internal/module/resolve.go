@@ -210,17 +210,24 @@ func (e *evaluator) module(f *frame, name string, outputs []string, u lang.Unkno
 // outputs are those outputs of a module, or all of them.
 func (e *evaluator) outputs(f *frame, only []string, u lang.Unknown) cty.Value {
 	values := map[string]cty.Value{}
-	for name, expr := range f.module.outputs {
-		if only == nil || slices.Contains(only, name) {
-			values[name] = e.once(f, "output."+name, u, func() cty.Value { return e.value(f, expr, nil) })
+	for name, o := range f.module.outputs {
+		if o.value == nil || only != nil && !slices.Contains(only, name) {
+			continue
 		}
+		values[name] = e.once(f, "output."+name, u, func() cty.Value {
+			v := e.value(f, o.value, nil)
+			if o.secret {
+				v = v.Mark(lang.Sensitive)
+			}
+			return v
+		})
 	}
 	return cty.ObjectVal(values)
 }
 
 // frame is an instance of a module that f calls; nil where its code is not at hand.
 func (e *evaluator) frame(f *frame, name string, key addr.Key, each map[string]cty.Value) *frame {
-	at := append(f.at[:len(f.at):len(f.at)], addr.Step{Name: name, Key: key})
+	at := slices.Concat(f.at, addr.Module{{Name: name, Key: key}})
 	if known, done := e.frames[at.String()]; done {
 		return known
 	}

@@ -303,11 +303,12 @@ provider "cloud" {
     state = cluster.main.key_data
     own   = sensitive("written-secret")
     net   = module.net.out
+    out   = module.net.hidden
     open  = data.cluster.main.endpoint
   }
   assume_role { role = upper(var.password) }
 }`,
-		"net/main.tf": "variable \"plain\" {}\noutput \"out\" { value = var.plain }\n",
+		"net/main.tf": "variable \"plain\" {}\noutput \"out\" { value = var.plain }\noutput \"hidden\" {\n  value = \"output-secret\"\n  sensitive = true\n}\n",
 	}, cloud, Scope{})
 	if err != nil {
 		t.Fatal(err)
@@ -322,7 +323,7 @@ provider "cloud" {
 		})
 	}
 	slices.Sort(texts)
-	want := []string{"VARIABLE-SECRET", "from-variable-secret", "https://u:variable-secret@h", "marked-secret", "named-secret", "written-secret"}
+	want := []string{"VARIABLE-SECRET", "from-variable-secret", "https://u:variable-secret@h", "marked-secret", "named-secret", "output-secret", "written-secret"}
 	if diff := cmp.Diff(want, slices.Compact(texts)); diff != "" {
 		t.Error(diff)
 	}

@@ -156,8 +156,8 @@ func (w *search) call(path string, m *Module, name string) {
 	}
 	w.expression(path, m.calls[name].count)
 	w.expression(path, m.calls[name].forEach)
-	for _, output := range inner.outputs {
-		w.expression(below(path, name), output)
+	for _, o := range inner.outputs {
+		w.expression(below(path, name), o.value)
 	}
 }
 

@@ -30,7 +30,7 @@ func Open(path string) (*os.File, error) {
 		err = check(path, info)
 	}
 	if err != nil {
-		f.Close()
+		_ = f.Close()
 		return nil, err
 	}
 	return f, nil
