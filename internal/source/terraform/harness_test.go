@@ -58,7 +58,7 @@ func newRig(t testing.TB) *rig {
 	r := &rig{t: t, dir: t.TempDir(), protocol: "6", log: &strings.Builder{}}
 	r.world = filepath.Join(t.TempDir(), "world.json")
 	r.host = host{environ: []string{"PATH=" + os.Getenv("PATH"), "TMPDIR=" + os.TempDir()}, home: t.TempDir(), cache: t.TempDir()}
-	r.config = Config{Target: r.dir, Init: initNever, ConfirmDelay: time.Millisecond, RetryPause: time.Millisecond, Timeout: 20 * time.Second}
+	r.config = Config{Target: r.dir, ConfirmDelay: time.Millisecond, RetryPause: time.Millisecond, Timeout: 20 * time.Second}
 	r.write("main.tf", `terraform {
   required_providers {
     odd = { source = "registry.example/test/odd" }

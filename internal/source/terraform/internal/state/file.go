@@ -1,8 +1,8 @@
 package state
 
 import (
-	"bytes"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"syscall"
@@ -10,32 +10,41 @@ import (
 	"github.com/taffrail-dev/taffrail"
 )
 
-// readFile reads a regular file, or what a link to one leads to. Anything else may have no end, or no beginning until somebody
+// openFile opens a regular file, or what a link to one leads to. Anything else may have no end, or no beginning until somebody
 // writes to it, and gives other bytes when it is read again.
-func readFile(path string) ([]byte, error) {
+func openFile(path string) (*os.File, fs.FileInfo, error) {
 	info, err := os.Stat(path) // a device may do something when it is opened
 	if err != nil {
-		return nil, unreadable(err)
+		return nil, nil, unreadable(err)
 	}
 	if err := regular(path, info); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // it may have become a pipe since
 	if err != nil {
-		return nil, unreadable(err)
+		return nil, nil, unreadable(err)
 	}
-	defer f.Close()
 	if info, err = f.Stat(); err != nil {
-		return nil, unreadable(err)
+		err = unreadable(err)
+	} else {
+		err = regular(path, info)
 	}
-	if err := regular(path, info); err != nil {
-		return nil, err
+	if err != nil {
+		_ = f.Close() // it was read only
+		return nil, nil, err
 	}
-	data := bytes.NewBuffer(make([]byte, 0, info.Size()+bytes.MinRead)) // states may be large: no growing
-	if _, err := data.ReadFrom(f); err != nil {
-		return nil, unreadable(err)
+	return f, info, nil
+}
+
+// maxFile bounds what is read of a state, in bytes. The tools themselves take many times that much memory for it.
+const maxFile = 1 << 30
+
+// source is the file to read a state from.
+func source(f *os.File, info fs.FileInfo) (*io.SectionReader, error) {
+	if info.Size() > maxFile {
+		return nil, invalid("split the stack: no tool works well with so large a state", "the state is %d MiB large, and no more than %d are read", info.Size()>>20, maxFile>>20)
 	}
-	return data.Bytes(), nil
+	return io.NewSectionReader(f, 0, info.Size()), nil
 }
 
 func unreadable(err error) error {

@@ -5,11 +5,12 @@
 package state
 
 import (
-	"cmp"
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/taffrail-dev/taffrail"
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/addr"
@@ -27,8 +28,6 @@ type Header struct {
 type State struct {
 	Header
 	Instances []Instance // managed resources only, in the order of the file
-
-	seen map[string]bool
 }
 
 // An Instance is one object of one managed resource.
@@ -42,7 +41,7 @@ type Instance struct {
 
 	Provider        addr.ProviderConfig
 	SchemaVersion   int64
-	Attributes      json.RawMessage
+	Attributes      json.RawMessage   // without white space
 	Flat            map[string]string // attributes, in states from before Terraform 0.12
 	Marks           []value.Mark      // sensitive
 	Private         []byte
@@ -55,28 +54,42 @@ func (i *Instance) Address() string { return addr.Instance(i.Module, i.Type, i.N
 
 // Read reads a state file.
 func Read(path string) (*State, error) {
-	data, err := readFile(path)
+	f, info, err := openFile(path)
 	if err != nil {
 		return nil, err
 	}
-	s, err := Parse(data)
+	defer f.Close()
+	from, err := source(f, info)
+	if err != nil {
+		return nil, named(err, path)
+	}
+	s, err := parse(from)
 	return s, named(err, path)
 }
 
-// ReadHeader reads which version a file holds, and checks no more than that needs.
+// ReadHeader reads which version a file holds, and no more of it than that needs.
 func ReadHeader(path string) (Header, error) {
-	data, err := readFile(path)
+	f, info, err := openFile(path)
 	if err != nil {
 		return Header{}, err
 	}
-	h, err := ParseHeader(data)
+	defer f.Close()
+	from, err := source(f, info)
+	if err != nil {
+		return Header{}, named(err, path)
+	}
+	h, err := parseHeader(from)
 	return h, named(err, path)
 }
 
 // ParseHeader is [ReadHeader] for the bytes of a state file.
 func ParseHeader(data []byte) (Header, error) {
-	f, err := parseTop(data)
-	return f.header(), err
+	return parseHeader(io.NewSectionReader(bytes.NewReader(data), 0, int64(len(data))))
+}
+
+// Parse reads the bytes of a state file.
+func Parse(data []byte) (*State, error) {
+	return parse(io.NewSectionReader(bytes.NewReader(data), 0, int64(len(data))))
 }
 
 // named puts the file's name before what is wrong with it.
@@ -92,62 +105,10 @@ func invalid(hint, format string, args ...any) error {
 	return &taffrail.Error{Op: "read state", Kind: taffrail.KindInvalid, Hint: hint, Err: fmt.Errorf(format, args...)}
 }
 
-// Parse reads the bytes of a state file.
-func Parse(data []byte) (*State, error) {
-	f, err := parseTop(data)
-	if err != nil {
-		return nil, err
-	}
-	s := &State{Header: f.header(), seen: map[string]bool{}}
-	for i, raw := range f.Resources {
-		var r resourceJSON
-		if err := json.Unmarshal(raw, &r); err != nil {
-			return nil, invalid(hintBroken, "resource %d (%s): %w", i, addr.Clip(r.Type+"."+r.Name), err)
-		}
-		if err := s.add(r); err != nil {
-			return nil, invalid(hintBroken, "resource %d (%s): %w", i, addr.Clip(r.Type+"."+r.Name), err)
-		}
-		f.Resources[i] = nil
-	}
-	s.seen = nil
-	return s, nil
-}
-
-func (s *State) add(r resourceJSON) error {
-	switch {
-	case r.Mode == "data":
-		return nil // read anew by every plan, and managed by someone else
-	case r.Mode != "managed":
-		return fmt.Errorf("its mode is %q", addr.Clip(r.Mode))
-	case r.Type == "" || r.Name == "":
-		return errors.New("it has no type or no name")
-	}
-	if _, err := addr.ParseModule(r.Module); err != nil {
-		return err
-	}
-	for i, raw := range r.Instances {
-		instance, err := raw.instance()
-		if err == nil { // OpenTofu names the provider with the instance where they differ
-			instance.Provider, err = addr.ParseProviderConfig(cmp.Or(raw.Provider, r.Provider))
-		}
-		if err != nil {
-			return fmt.Errorf("instance %d: %w", i, err)
-		}
-		instance.Module, instance.Type, instance.Name = r.Module, r.Type, r.Name
-		key := instance.Address() + " " + instance.Deposed
-		if s.seen[key] {
-			return fmt.Errorf("%s stands twice", addr.Clip(instance.Address()))
-		}
-		s.seen[key] = true
-		s.Instances = append(s.Instances, instance)
-	}
-	return nil
-}
-
 func (raw instanceJSON) instance() (Instance, error) {
 	i := Instance{
 		Deposed: raw.Deposed, Tainted: raw.Status == "tainted", SchemaVersion: raw.SchemaVersion,
-		Attributes: raw.Attributes, Flat: raw.Flat, IdentityVersion: raw.IdentityVersion,
+		Attributes: compact(raw.Attributes), Flat: raw.Flat, IdentityVersion: raw.IdentityVersion,
 	}
 	if raw.Status != "" && !i.Tainted {
 		return i, fmt.Errorf("its status is %q", addr.Clip(raw.Status))
@@ -167,6 +128,16 @@ func (raw instanceJSON) instance() (Instance, error) {
 	}
 	i.Marks, err = value.ParseMarks(raw.Sensitive)
 	return i, err
+}
+
+// compact takes out white space, of which the tools write as much as of anything else.
+func compact(raw json.RawMessage) json.RawMessage {
+	var b bytes.Buffer
+	b.Grow(len(raw))
+	if len(raw) == 0 || json.Compact(&b, raw) != nil { // it was decoded, and has no error
+		return raw
+	}
+	return bytes.Clone(b.Bytes())
 }
 
 func parseKey(raw json.RawMessage) (addr.Key, error) {

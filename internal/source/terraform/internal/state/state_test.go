@@ -43,9 +43,9 @@ func TestParse(t *testing.T) {
 			in.Address(), in.Deposed, in.Tainted, in.Provider, in.SchemaVersion, in.Attributes, in.Flat, in.Marks, in.Private, in.Identity, in.IdentityVersion))
 	}
 	want := []string{
-		`module.m["a.b"].t.n[0] deposed="" tainted=false module.m.provider["h.example/ns/p"].west v3 attributes={"id": "i-0", "n": 9007199254740993} flat=map[] marks=[[{n false}]] private=0102 identity={"k": 1} v2`,
+		`module.m["a.b"].t.n[0] deposed="" tainted=false module.m.provider["h.example/ns/p"].west v3 attributes={"id":"i-0","n":9007199254740993} flat=map[] marks=[[{n false}]] private=0102 identity={"k": 1} v2`,
 		`module.m["a.b"].t.n["x/y"] deposed="" tainted=true module.m.provider["h.example/ns/p"].west v0 attributes= flat=map[id:i-1] marks=[] private= identity= v0`,
-		`module.m["a.b"].t.n deposed="0011aabb" tainted=false module.m.provider["h.example/ns/p"].west v0 attributes={"id": 5} flat=map[] marks=[] private= identity= v0`,
+		`module.m["a.b"].t.n deposed="0011aabb" tainted=false module.m.provider["h.example/ns/p"].west v0 attributes={"id":5} flat=map[] marks=[] private= identity= v0`,
 		`t.o deposed="" tainted=false provider["h.example/ns/p"].all["k"] v0 attributes={} flat=map[] marks=[] private= identity= v0`,
 	}
 	if diff := cmp.Diff(want, lines); diff != "" {

@@ -1,0 +1,34 @@
+package terraform
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/taffrail-dev/taffrail"
+)
+
+// BenchmarkWarmTarget reads one of 5,000 resources through a provider that runs already: what an event of an audit source asks for. The
+// provider does nothing but answer, so that all of the time is ours or the wire's.
+//
+//	go test -run '^$' -bench WarmTarget ./internal/source/terraform
+func BenchmarkWarmTarget(b *testing.B) {
+	r := newRig(b)
+	r.install()
+	var all []res
+	for i := range 5000 {
+		all = append(all, thing(fmt.Sprint("r", i), nil))
+	}
+	r.state(all...)
+	s := r.open()
+	only := taffrail.Selection{Addresses: []taffrail.Address{"odd_thing.r4000"}}
+	read := func() {
+		coverage, err := s.Read(b.Context(), only, func(taffrail.Observation) error { return nil })
+		if err != nil || coverage.Checked != 1 {
+			b.Fatal(coverage, err)
+		}
+	}
+	read()
+	for b.Loop() {
+		read()
+	}
+}
