@@ -1,0 +1,173 @@
+package clock
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/taffrail-dev/taffrail/examples/score"
+)
+
+// What the tests are given: a tofu or terraform besides those in PATH, and the released provider.
+const (
+	envProgram  = "TAFFRAIL_TEST_TOFU"
+	envProvider = "TAFFRAIL_TEST_PROVIDER_TIME"
+)
+
+// page holds the table of truth.
+const page = "../../docs/truth.md"
+
+// A world is a stack in a folder of its own.
+type world struct {
+	t        *testing.T
+	folder   string
+	taffrail string
+}
+
+// programs are those of this machine that can apply a stack, or the test is skipped.
+func programs(t *testing.T) (paths []string) {
+	t.Helper()
+	for _, name := range []string{os.Getenv(envProgram), "tofu", "terraform"} {
+		if path, err := exec.LookPath(name); err == nil && !slices.Contains(paths, path) {
+			paths = append(paths, path)
+		}
+	}
+	if testing.Short() || len(paths) == 0 || os.Getenv(envProvider) == "" {
+		t.Skipf("-short, or no tofu and no terraform in PATH or %s, or %s names no provider: nothing was applied", envProgram, envProvider)
+	}
+	return paths
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	w := &world{t: t, folder: t.TempDir()}
+	w.taffrail = filepath.Join(w.folder, "taffrail")
+	if out, err := exec.Command("go", "build", "-buildvcs=false", "-o", w.taffrail, "github.com/taffrail-dev/taffrail/cmd/taffrail").CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	mirror := filepath.Join(w.folder, "mirror")
+	target := filepath.Join(mirror, "taffrail.example", "hashicorp", "time", "0.14.2", runtime.GOOS+"_"+runtime.GOARCH, "terraform-provider-time_v0.14.2")
+	quoted, err := json.Marshal(mirror)
+	if err != nil {
+		t.Fatal(err)
+	}
+	code, err := os.ReadFile(filepath.Join("stack", "main.tf"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := "disable_checkpoint = true\nprovider_installation {\n  filesystem_mirror {\n    path = " + string(quoted) + "\n  }\n}\n"
+	for path, content := range map[string]string{filepath.Join(w.folder, "cli.tfrc"): config, filepath.Join(w.folder, "stack", "main.tf"): string(code)} {
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.MkdirAll(filepath.Dir(target), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(os.Getenv(envProvider), target); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+// run runs a program in the stack's folder, which must end with this status. Each program keeps its own data.
+func (w *world) run(status int, program string, args ...string) []byte {
+	w.t.Helper()
+	env := slices.DeleteFunc(os.Environ(), func(s string) bool { return strings.HasPrefix(s, "TF_") || strings.HasPrefix(s, "TAFFRAIL_") })
+	cmd := exec.Command(program, args...)
+	cmd.Dir = filepath.Join(w.folder, "stack")
+	cmd.Env = append(env, "TF_CLI_CONFIG_FILE="+filepath.Join(w.folder, "cli.tfrc"), "TF_IN_AUTOMATION=1", "CHECKPOINT_DISABLE=1",
+		"TAFFRAIL_CONFIG_DIR="+filepath.Join(w.folder, "config"), "TAFFRAIL_DATA_DIR="+filepath.Join(w.folder, "data"), "TAFFRAIL_STATE_DIR="+filepath.Join(w.folder, "state"))
+	if filepath.Base(program) == "terraform" {
+		cmd.Env = append(cmd.Env, "TF_DATA_DIR="+filepath.Join(w.folder, "data-of-terraform"))
+	}
+	out, err := cmd.Output()
+	if cmd.ProcessState == nil || cmd.ProcessState.ExitCode() != status {
+		w.t.Fatalf("%s %v: %v, want exit status %d\n%s", program, args, err, status, out)
+	}
+	return out
+}
+
+// scan has taffrail read the stack.
+func (w *world) scan(status int) []score.Spot {
+	w.t.Helper()
+	said, err := score.Taffrail(w.run(status, w.taffrail, "scan", ".", "-o", "json", "-q"))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return said
+}
+
+// refreshOnly asks another program.
+func (w *world) refreshOnly(program string) []score.Spot {
+	w.t.Helper()
+	w.run(0, program, "plan", "-refresh-only", "-input=false", "-lock=false", "-out=drift.plan")
+	said, err := score.Plan(w.run(0, program, "show", "-json", "drift.plan"))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return said
+}
+
+// spend has the time of the resource "spent" run out, in the state: it is the only place where it is kept.
+func (w *world) spend() {
+	w.t.Helper()
+	path := filepath.Join(w.folder, "stack", "terraform.tfstate")
+	content, err := os.ReadFile(path)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	at := rotation.FindSubmatchIndex(content)
+	if at == nil {
+		w.t.Fatalf("the state has no rotation to spend\n%s", content)
+	}
+	spent := slices.Concat(content[:at[2]], []byte("2001-01-01T00:00:00Z"), content[at[3]:])
+	if err := os.WriteFile(path, spent, 0o600); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// rotation finds when the time of the resource "spent" is over.
+var rotation = regexp.MustCompile(`(?s)"name":\s*"spent".*?"rotation_rfc3339":\s*"([^"]*)"`)
+
+// TestScore does the one thing that can happen to these resources.
+func TestScore(t *testing.T) {
+	found := programs(t)
+	w := newWorld(t)
+	w.run(0, found[0], "init", "-input=false")
+	w.run(0, found[0], "apply", "-input=false", "-auto-approve")
+	var others []score.Judge
+	for _, program := range found {
+		var said struct {
+			Version string `json:"terraform_version"`
+		}
+		if err := json.Unmarshal(w.run(0, program, "version", "-json"), &said); err != nil {
+			t.Fatal(err)
+		}
+		w.run(0, program, "init", "-input=false", "-lockfile=readonly")
+		others = append(others, score.Judge{Name: filepath.Base(program), Version: said.Version})
+	}
+	sheet := score.New("examples/clock", "hashicorp/time 0.14.2 (5)")
+	sheet.Fresh(score.Taffrails.Name, w.scan(0))
+	for i, program := range found {
+		sheet.Fresh(others[i].Name, w.refreshOnly(program))
+	}
+	w.spend()
+	truth := []score.Spot{{Address: "time_rotating.spent", Attribute: score.Gone}}
+	sheet.Deed(truth)
+	sheet.Round(score.Taffrails.Name, truth, w.scan(2))
+	for i, program := range found {
+		sheet.Round(others[i].Name, truth, w.refreshOnly(program))
+	}
+	sheet.Check(t, page, append([]score.Judge{score.Taffrails}, others...)...)
+	sheet.Clean(t, score.Taffrails.Name)
+}
