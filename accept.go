@@ -36,21 +36,18 @@ func matches(pattern, text string) bool {
 	if pattern == "" {
 		return true
 	}
-	parts := strings.Split(pattern, "*")
-	if len(parts) == 1 {
+	head, rest, starred := strings.Cut(pattern, "*")
+	if !starred {
 		return pattern == text
 	}
-	text, ok := strings.CutPrefix(text, parts[0])
-	if !ok {
-		return false
-	}
-	last := len(parts) - 1
-	for _, part := range parts[1:last] {
-		_, after, found := strings.Cut(text, part)
-		if !found {
-			return false
+	text, ok := strings.CutPrefix(text, head)
+	for ok {
+		part, next, more := strings.Cut(rest, "*")
+		if !more {
+			return strings.HasSuffix(text, part)
 		}
-		text = after
+		_, text, ok = strings.Cut(text, part)
+		rest = next
 	}
-	return strings.HasSuffix(text, parts[last])
+	return false
 }

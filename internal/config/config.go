@@ -18,7 +18,7 @@ import (
 const FileName = "taffrail.yaml"
 
 // maxSize bounds the file: it is written by people.
-const maxSize = 1 << 20
+const maxSize = 256 << 10
 
 // A Config is what one file says.
 type Config struct {

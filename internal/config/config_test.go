@@ -150,6 +150,8 @@ func TestParseRefuses(t *testing.T) {
 		{"a key of a value that is no text", "accept: [{path: a, value: {1: a}, " + rest, "f:1:28: a key of a value is not text"},
 		{"merging", "accept: [{path: a, value: {<<: {b: c}}, " + rest, "f:1:28: a key of a value is not text"},
 		{"deep", "accept: [{path: a, value: " + strings.Repeat("[", 200) + strings.Repeat("]", 200) + ", " + rest, "nested deeper than 100"},
+		{"deep for the parser", "accept: " + strings.Repeat("[", 100_000), "f:1:109: it is nested deeper than 100"},
+		{"deep on one line", "accept:\n" + strings.Repeat("- ", 100_000), "f:2:201: it is nested deeper than 100"},
 		{"settings that are none", "terraform: blue", "f:1:12: terraform is text"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

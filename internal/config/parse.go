@@ -9,6 +9,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/lexer"
 	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
 
@@ -54,7 +55,11 @@ func (d document) root() (*ast.MappingNode, error) {
 	if !utf8.Valid(d.text) {
 		return nil, d.refuse(nil, "save it as UTF-8", "it is not UTF-8")
 	}
-	file, err := parser.ParseBytes(d.text, 0)
+	tokens := lexer.Tokenize(string(d.text))
+	if t := tooDeep(tokens); t != nil {
+		return nil, d.refuse(t, "write a shorter value, or leave it out to accept every one", "it is nested deeper than %d", maxDepth)
+	}
+	file, err := parser.Parse(tokens, 0)
 	var located yaml.Error
 	if errors.As(err, &located) {
 		return nil, d.refuse(located.GetToken(), "check the spelling of the YAML", "%s", located.GetMessage())
@@ -82,6 +87,29 @@ func (d document) root() (*ast.MappingNode, error) {
 		return root, nil
 	}
 	return nil, d.refuse(body.GetToken(), "the keys are "+topKeys.list(), "it is %s, and no keys", describe(body))
+}
+
+// tooDeep gives the token at which brackets, or entries that begin on one line, stand in each other too deeply; nil if none does. The
+// parser's time grows with the square of that.
+func tooDeep(tokens token.Tokens) *token.Token {
+	brackets, entries, line := 0, 0, 0
+	for _, t := range tokens {
+		if t.Position.Line != line {
+			entries, line = 0, t.Position.Line
+		}
+		switch t.Type {
+		case token.SequenceStartType, token.MappingStartType:
+			brackets++
+		case token.SequenceEndType, token.MappingEndType:
+			brackets--
+		case token.SequenceEntryType, token.MappingKeyType, token.TagType, token.AnchorType:
+			entries++
+		}
+		if brackets > maxDepth || entries > maxDepth {
+			return t
+		}
+	}
+	return nil
 }
 
 // keys are the names that a mapping may have, and what they are for.

@@ -18,8 +18,8 @@ type Queries interface {
 	Scan(ctx context.Context, r ScanRequest, progress func(ScanProgress)) (ScanReport, error)
 
 	// Watch scans again and again, a pause after each, and keeps what is costly to start in between. It calls round for each scan,
-	// with its report or with the error of that one scan; it goes on after an error unless that is of [taffrail.KindInvalid] or
-	// [taffrail.KindCorrupt]. It ends when ctx does, without an error, or with what round returns.
+	// with its report or with the error of that one scan; it goes on after an error, with the stack opened anew, unless that is of
+	// [taffrail.KindInvalid] or [taffrail.KindCorrupt]. It ends when ctx does, without an error, or with what round returns.
 	Watch(ctx context.Context, r ScanRequest, pause time.Duration, progress func(ScanProgress), round func(ScanReport, error) error) error
 
 	// Doctor says what a scan could read and what it could not, and why. It reads no resource and writes nothing into the log.
@@ -49,10 +49,11 @@ type ScanRequest struct {
 	Settings  []byte             // YAML, for the source's Config
 	Selection taffrail.Selection // the zero Selection is everything
 	Scope     taffrail.Scope     // where to look for what no stack declares; no types: nowhere
-	Accept    []taffrail.AcceptRule
+	// Accept holds rules of any stack, expired ones as well. Those that hold for this one are written into the log with the scan.
+	Accept []taffrail.AcceptRule
 }
 
-// ScanProgress is told while a scan runs, after each resource.
+// ScanProgress is told while a scan runs: when the number of resources is known, and after each.
 type ScanProgress struct {
 	Stack   taffrail.StackInfo
 	Total   int // resources to observe; 0 while that is not known
