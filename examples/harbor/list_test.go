@@ -117,6 +117,7 @@ func (w looker) unmanaged() {
 	if diff := cmp.Diff([]string{firewall}, w.look("--unmanaged", "all").drift()); diff != "" {
 		w.t.Errorf("after an import: %s", diff)
 	}
+	w.disown(bucket, firewall)
 	w.harbor("delete", "firewall/hole")
 	if s := w.look("--unmanaged", "all"); len(s.Drifts) > 0 || s.status != 0 {
 		w.t.Errorf("after a deletion: exit status %d, %v", s.status, s.drift())
@@ -131,6 +132,21 @@ func (w looker) adopt() {
 		w.t.Fatal(err)
 	}
 	w.want(0, "Import successful", "import", "-input=false", "harbor_bucket.shadow", "bkt-0004")
+}
+
+// disown takes the bucket out of the state, and tells of another state that has it.
+func (w looker) disown(bucket, firewall string) {
+	w.t.Helper()
+	state, other := filepath.Join(w.folder, "stack", "terraform.tfstate"), filepath.Join(w.folder, "other.tfstate")
+	w.copyFile(state, other)
+	w.want(0, "removed", "state", "rm", "harbor_bucket.shadow")
+	if diff := cmp.Diff([]string{bucket, firewall}, w.look("--unmanaged", "all").drift()); diff != "" {
+		w.t.Errorf("out of the state: %s", diff)
+	}
+	if diff := cmp.Diff([]string{firewall}, w.look("--unmanaged", "all", "--managed-by", other).drift()); diff != "" {
+		w.t.Errorf("declared by another stack: %s", diff)
+	}
+	w.copyFile(other, state)
 }
 
 // lags looks right after an apply that made one bucket anew.

@@ -311,7 +311,7 @@ func TestListStops(t *testing.T) {
 	}
 	h.by("fault", "clear")
 	stop := errors.New("stop")
-	if _, err := h.open().List(t.Context(), taffrail.Scope{Types: []taffrail.ResourceType{"harbor_bucket"}}, func(taffrail.Observation) error { return stop }); err != stop {
+	if _, err := h.open().List(t.Context(), taffrail.Scope{Types: []taffrail.ResourceType{"harbor_bucket"}}, func(taffrail.Observation) error { return stop }); err != stop { //nolint:errorlint // as it is, not wrapped
 		t.Errorf("emit's error came back as %v", err)
 	}
 }

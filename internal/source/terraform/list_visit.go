@@ -1,14 +1,10 @@
 package terraform
 
 import (
-	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/zclconf/go-cty/cty"
 	ctyjson "github.com/zclconf/go-cty/cty/json"
@@ -18,7 +14,6 @@ import (
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/provider"
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/schema"
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/tfwire"
-	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/value"
 )
 
 const (
@@ -169,101 +164,6 @@ func (v *visit) listType(ctx context.Context, t string, k *listKind) *taffrail.G
 	return nil
 }
 
-// owned are the declared resources of a type by their identities.
-func (v *visit) owned(t string) map[string][]*record {
-	owned := map[string][]*record{}
-	for _, r := range v.records(t) {
-		if key := cmp.Or(r.key, r.likely); key != "" {
-			owned[key] = append(owned[key], r)
-		}
-	}
-	return owned
-}
-
-func (v *visit) records(t string) []*record {
-	return v.listing.estate.records[kindOf(v.config.Provider, t)]
-}
-
-// recognize brings the recorded identities of a type to the provider's present schema of it.
-func (v *visit) recognize(ctx context.Context, t string, k *listKind) *provider.Failure {
-	ctx, cancel := v.timed(ctx)
-	defer cancel()
-	v.listing.recognizing.Lock()
-	defer v.listing.recognizing.Unlock()
-	for _, r := range v.records(t) {
-		switch {
-		case k.identity == cty.NilType || r.key != "":
-			continue
-		case r.instance.Identity == nil:
-			r.likely = likelyKey(r.instance.Attributes, k.identity)
-			continue
-		}
-		if r.instance.IdentityVersion == k.version {
-			if identity, err := ctyjson.Unmarshal(r.instance.Identity, k.identity); err == nil {
-				r.key = identityKey(identity)
-				continue
-			}
-		}
-		raw, f := v.session.process.UpgradeIdentity(ctx, t, r.instance.IdentityVersion, r.instance.Identity)
-		if f != nil && f.Lost {
-			v.session.lost()
-			return f
-		}
-		if f == nil {
-			r.key = decodeKey(raw.GetIdentityData(), k)
-		}
-	}
-	return nil
-}
-
-// identityKey is an identity as text, to be compared: the same for the same values. It is empty for one that says nothing.
-func identityKey(v cty.Value) string {
-	if v.IsNull() || !v.IsWhollyKnown() {
-		return ""
-	}
-	empty := true
-	for _, field := range v.AsValueMap() {
-		empty = empty && field.IsNull()
-	}
-	text, err := ctyjson.Marshal(v, v.Type())
-	if err != nil || empty {
-		return ""
-	}
-	return string(text)
-}
-
-// likelyKey makes up the identity of a resource from its attributes of the same names, if it has all of them. An object that is listed
-// under it is that resource; that none is says nothing, since an attribute may mean another thing or have changed.
-func likelyKey(attributes json.RawMessage, t cty.Type) string {
-	var stored map[string]json.RawMessage
-	if json.Unmarshal(attributes, &stored) != nil {
-		return ""
-	}
-	fields := map[string]cty.Value{}
-	for name, at := range t.AttributeTypes() {
-		raw, ok := stored[name]
-		if !ok {
-			return ""
-		}
-		var err error
-		if fields[name], err = ctyjson.Unmarshal(raw, at); err != nil {
-			return ""
-		}
-	}
-	return identityKey(cty.ObjectVal(fields))
-}
-
-func decodeKey(d *tfwire.DynamicValue, k *listKind) string {
-	if d == nil || k.identity == cty.NilType {
-		return ""
-	}
-	v, err := value.Decode(d.GetMsgpack(), d.GetJson(), k.identity)
-	if err != nil {
-		return ""
-	}
-	return identityKey(v)
-}
-
 // judgeUnlisted names the types of the provider that have no list: those that were asked for or that the stack has by name, and how many
 // more there are.
 func (v *visit) judgeUnlisted() {
@@ -295,89 +195,4 @@ func (v *visit) judgeUnlisted() {
 		Reason: taffrail.ReasonUnsupported,
 		Detail: fmt.Sprintf("%s of %s, of which the stack has none, cannot be listed: %s", plural(len(more), "more type", "more types"), v.config.Provider, text),
 	})
-}
-
-// A census is one list of one type.
-type census struct {
-	visit     *visit
-	name      string
-	kind      *listKind
-	owned     map[string][]*record
-	count     int
-	nameless  int
-	dropped   bool
-	strangers []*candidate
-}
-
-// take lists the type, again where the system throttles it.
-func (c *census) take(ctx context.Context, config []byte) *provider.Failure {
-	v := c.visit
-	request := provider.ListRequest{Type: c.name, Config: config, Limit: maxListed + 1, Idle: v.listing.stack.config.Timeout}
-	return v.patiently(ctx, func() *provider.Failure {
-		c.count, c.nameless, c.dropped, c.strangers = 0, 0, false, nil
-		f := v.session.process.List(ctx, request, c.add)
-		if f != nil && f.Lost {
-			v.session.lost()
-		}
-		return f
-	})
-}
-
-// patiently calls again what the system throttles, each time after a longer pause, and never at one moment with others.
-func (v *visit) patiently(ctx context.Context, call func() *provider.Failure) *provider.Failure {
-	for try := 1; ; try++ {
-		f := call()
-		if f == nil || f.Reason != taffrail.ReasonThrottled || try == listTries {
-			return f
-		}
-		most := v.listing.stack.config.RetryPause << (try - 1)
-		if !wait(ctx, most/2+rand.N(most/2+1)) {
-			return stopped()
-		}
-	}
-}
-
-func wait(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
-
-// note takes note that declared resources were listed. Two configurations of a provider may list them at once.
-func (c *census) note(records []*record) {
-	c.visit.listing.mu.Lock()
-	defer c.visit.listing.mu.Unlock()
-	for _, r := range records {
-		r.listed = true
-	}
-}
-
-// add takes one listed resource.
-func (c *census) add(l provider.Listed) {
-	if c.count++; c.count > maxListed {
-		return
-	}
-	var identity cty.Value
-	key := ""
-	if l.Identity != nil && c.kind.identity != cty.NilType {
-		v, err := value.Decode(l.Identity.GetMsgpack(), l.Identity.GetJson(), c.kind.identity)
-		if err == nil {
-			identity, key = v, identityKey(v)
-		}
-	}
-	switch {
-	case key == "":
-		c.nameless++
-	case c.owned[key] != nil:
-		c.note(c.owned[key])
-	case len(c.strangers) == maxStrangers:
-		c.dropped = true
-	default:
-		c.strangers = append(c.strangers, &candidate{raw: l.Identity, identity: identity, key: key})
-	}
 }
