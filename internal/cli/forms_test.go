@@ -7,6 +7,7 @@ import (
 	"encoding/xml"
 	"errors"
 	"fmt"
+	"html"
 	"regexp"
 	"strings"
 	"testing"
@@ -279,6 +280,46 @@ func TestEventsFitSchema(t *testing.T) {
 		}
 		if last.ExitStatus == nil || *last.ExitStatus != got.status {
 			t.Errorf("%s: the last line is %+v, the exit status %d", name, last, got.status)
+		}
+	}
+}
+
+// No text is markup once it was written as prose, and no fence is ended by what stands in it.
+func FuzzMarkdown(f *testing.F) {
+	for _, s := range []string{"", "a|b", "`````", "<!--", "&#64;", "@all", "http://x", "\\|", "www.x", "\u202e\x1b[2J\n# x"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		text := prose(safe(s))
+		if strings.ContainsAny(text, "<>@`|[]*_~\\\n\r") || html.UnescapeString(text) != safe(s) {
+			t.Errorf("%q becomes %q", s, text)
+		}
+		mark := fence(safe(s))
+		if strings.Contains(safe(s), mark) {
+			t.Errorf("%q ends its fence %s", s, mark)
+		}
+	})
+}
+
+// What was not looked at is in every form, and the exit status tells it: also that which is no gap.
+func TestTrap36_SkippedIsNeverGreen(t *testing.T) {
+	r := withGaps(reportOf(),
+		gapOf("cloud_database.main", taffrail.ReasonDenied, "403 AccessDenied", ""),
+		gapOf("random_id.a", taffrail.ReasonUnsupported, "the data lives in the state alone", ""),
+		gapOf("cloud_old.x", taffrail.ReasonIgnored, "deposed object", ""))
+	for form, counts := range map[string]string{
+		"table": "16 of 19 checked, 1 could not be read, 1 unsupported, 1 ignored", "markdown": "16 of 19 checked, 1 could not be read, 1 unsupported, 1 ignored",
+		"junit": "16 of 19 checked, 1 could not be read, 1 unsupported, 1 ignored", "json": `"incomplete": 1,`, "ndjson": `"incomplete":1,`, "sarif": `"incomplete": 1`,
+	} {
+		got := run(t, answering(r), "scan", "-o", form)
+		said := html.UnescapeString(got.stdout)
+		for _, want := range []string{counts, "cloud_database.main", "denied", "random_id.a", "unsupported", "cloud_old.x"} {
+			if !strings.Contains(said, want) && !(form == "junit" && want == "unsupported") {
+				t.Errorf("%s says nothing of %q:\n%s", form, want, got.stdout)
+			}
+		}
+		if got.status != taffrail.ExitError || strings.Contains(said, "In sync") {
+			t.Errorf("%s: status %d:\n%s", form, got.status, said)
 		}
 	}
 }

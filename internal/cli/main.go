@@ -52,6 +52,7 @@ type app struct {
 	global globals
 	screen *screen
 	out    io.Writer // standard output
+	begun  string    // origin of the log that was announced as new
 	status int
 }
 

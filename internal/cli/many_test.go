@@ -122,6 +122,16 @@ func TestStoppedBetweenStacks(t *testing.T) {
 	}
 }
 
+// A log that several scans began together is announced once.
+func TestNewLogIsAnnouncedOnce(t *testing.T) {
+	r := reportOf()
+	r.Log.Started = true
+	got := run(t, failing(t, map[string]daemon.ScanReport{"a": r, "b": r}), "scan", "a", "b", "--parallel", "2")
+	if strings.Count(got.stderr, "A new log was begun") != 1 {
+		t.Error(got.stderr)
+	}
+}
+
 func TestScansJSON(t *testing.T) {
 	got := run(t, failing(t, map[string]daemon.ScanReport{"a": reportOf(driftOf(taffrail.Deleted, "cloud_a.a"))}), "scan", "a", "b", "-o", "json")
 	schema := schemaOf[scansForm](t)

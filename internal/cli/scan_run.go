@@ -182,6 +182,10 @@ func (a *app) printTotal(all []scanned, f scanFlags) error {
 
 // announce says loudly that a log was begun: if there should have been one, it is gone.
 func (a *app) announce(origin, key string) {
+	if a.begun == origin {
+		return // scans that ran at once began it together
+	}
+	a.begun = origin
 	s := a.styleOf(a.Stderr)
 	fmt.Fprintf(a.screen, "%s %s\n", s.bold("A new log was begun:"), safe(origin))
 	fmt.Fprintln(a.screen, "It is not linked to an earlier one. If there was one here, it is gone: find out why.")
