@@ -13,6 +13,7 @@ import (
 
 	"github.com/taffrail-dev/taffrail"
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/planfile"
+	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/provider"
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/usercli"
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/value"
 )
@@ -24,12 +25,12 @@ const (
 	maxAlone = 20
 )
 
-// fallBack reads jobs through the user's own tool, if the code configures the provider with what only the tool can work out. It gives
-// back those that are still to be settled, which are all where there is nothing to fall back from.
-func (l *lane) fallBack(ctx context.Context, jobs []*job, out chan<- taffrail.Observation) []*job {
+// fallBack reads jobs of a session that failed through the user's own tool, if the code configures the provider with what only the tool
+// can work out. It gives back those that are still to be settled, and why they fail.
+func (l *lane) fallBack(ctx context.Context, failure *provider.Failure, jobs []*job, out chan<- taffrail.Observation) ([]*job, *provider.Failure) {
 	s, config := l.session, l.reading.stack.config
-	if config.Fallback == fallbackNever || s.ensure(ctx) == nil || !s.isUnresolved() || ctx.Err() != nil {
-		return jobs
+	if config.Fallback == fallbackNever || !s.isUnresolved() || ctx.Err() != nil {
+		return jobs, failure
 	}
 	l.reading.fallback.Lock() // lanes would plan the same modules at once
 	defer l.reading.fallback.Unlock()
@@ -41,12 +42,12 @@ func (l *lane) fallBack(ctx context.Context, jobs []*job, out chan<- taffrail.Ob
 		jobs, err = l.readThrough(inner, run, jobs, out)
 		err = errors.Join(err, run.copy.Close())
 	}
-	if err != nil && s.failed != nil {
-		failed := *s.failed
-		failed.Detail += "; nor could the user's own tool read it: " + err.Error()
-		s.failed = &failed
+	if err != nil {
+		both := *failure
+		both.Detail += "; nor could the user's own tool read it: " + err.Error()
+		failure = &both
 	}
-	return jobs
+	return jobs, failure
 }
 
 // isUnresolved says whether it is the code's configuration of the provider that nobody here can work out.

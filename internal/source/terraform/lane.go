@@ -68,7 +68,7 @@ const (
 // run settles every job.
 func (l *lane) run(ctx context.Context, out chan<- taffrail.Observation) {
 	l.bulk.confirmed, l.bulk.codeless = l.reading.stack.config.ConfirmMassDeletion, !l.reading.stack.target.code
-	queue := l.fallBack(ctx, l.jobs, out)
+	queue := l.jobs
 	l.jobs = nil
 	var again []*job
 	for len(queue) > 0 {
@@ -90,10 +90,13 @@ func (l *lane) run(ctx context.Context, out chan<- taffrail.Observation) {
 
 // pass reads jobs, many at once, until none is left or the provider dies.
 func (l *lane) pass(ctx context.Context, jobs []*job, out chan<- taffrail.Observation) *pass {
+	failure := l.session.ensure(ctx)
+	if failure != nil {
+		jobs, failure = l.fallBack(ctx, failure, jobs, out)
+	}
 	p := newPass(l.session.limits, jobs)
 	p.full = l.session.full
 	defer context.AfterFunc(ctx, p.wake)()
-	failure := l.session.ensure(ctx)
 	var workers sync.WaitGroup
 	for range min(l.reading.stack.config.Concurrency, len(jobs)) {
 		workers.Go(func() {
