@@ -83,13 +83,13 @@ func newWorld(t *testing.T) *world {
 func (w *world) run(status int, program string, args ...string) []byte {
 	w.t.Helper()
 	env := slices.DeleteFunc(os.Environ(), func(s string) bool { return strings.HasPrefix(s, "TF_") || strings.HasPrefix(s, "TAFFRAIL_") })
-	cmd := exec.Command(program, args...)
-	cmd.Dir = filepath.Join(w.folder, "stack")
-	cmd.Env = append(env, "TF_CLI_CONFIG_FILE="+filepath.Join(w.folder, "cli.tfrc"), "TF_IN_AUTOMATION=1", "CHECKPOINT_DISABLE=1",
+	env = append(env, "TF_CLI_CONFIG_FILE="+filepath.Join(w.folder, "cli.tfrc"), "TF_IN_AUTOMATION=1", "CHECKPOINT_DISABLE=1",
 		"TAFFRAIL_CONFIG_DIR="+filepath.Join(w.folder, "config"), "TAFFRAIL_DATA_DIR="+filepath.Join(w.folder, "data"), "TAFFRAIL_STATE_DIR="+filepath.Join(w.folder, "state"))
 	if filepath.Base(program) == "terraform" {
-		cmd.Env = append(cmd.Env, "TF_DATA_DIR="+filepath.Join(w.folder, "data-of-terraform"))
+		env = append(env, "TF_DATA_DIR="+filepath.Join(w.folder, "data-of-terraform"))
 	}
+	cmd := exec.Command(program, args...)
+	cmd.Dir, cmd.Env = filepath.Join(w.folder, "stack"), env
 	out, err := cmd.Output()
 	if cmd.ProcessState == nil || cmd.ProcessState.ExitCode() != status {
 		w.t.Fatalf("%s %v: %v, want exit status %d\n%s", program, args, err, status, out)

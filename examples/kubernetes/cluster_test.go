@@ -68,6 +68,7 @@ func newCluster(t *testing.T) *cluster {
 	c.server = "https://" + freeAddress(t)
 	c.startAPI()
 	c.allow(everything)
+	c.await("/api/v1/namespaces/default", http.StatusOK)
 	return c
 }
 
