@@ -86,10 +86,13 @@ func (p codeBase) physical(r taffrail.Resource) *sarif.PhysicalLocation {
 	return physical
 }
 
-// relativeURI writes a path as a reference: a colon in its first part would else be taken for a scheme.
+// relativeURI writes a path as a reference: a colon in its first part would else be taken for a scheme. An address stays one.
 func relativeURI(name string) string {
 	if name == "" {
 		name = "."
+	}
+	if u, err := url.Parse(name); err == nil && strings.Contains(name, "://") {
+		return u.Redacted() // the state has an address of its own
 	}
 	return (&url.URL{Path: name}).String()
 }

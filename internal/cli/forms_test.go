@@ -6,14 +6,9 @@ import (
 	"encoding/json"
 	"encoding/xml"
 	"errors"
-	"fmt"
 	"html"
-	"regexp"
 	"strings"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
-	"github.com/owenrumney/go-sarif/v3/pkg/report/v210/sarif"
 
 	"github.com/taffrail-dev/taffrail"
 	"github.com/taffrail-dev/taffrail/internal/daemon"
@@ -102,85 +97,6 @@ func TestForms(t *testing.T) {
 	}
 }
 
-// Whatever a stack is called and holds, SARIF is valid by the schema of OASIS.
-func TestSARIFIsValid(t *testing.T) {
-	for name, f := range map[string]*fake{
-		"in sync": answering(reportOf()), "rich": answering(richReport()), "hostile": answering(hostile()), "failed": failing(t, nil),
-	} {
-		got := run(t, f, "scan", "-o", "sarif")
-		report, err := sarif.FromBytes([]byte(got.stdout), sarif.WithStrictValidation())
-		if err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
-		if err := report.Validate(); err != nil {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-}
-
-// A run of SARIF says of each drift where it is and how it is known again, and of each gap that it is one.
-func TestSARIFSays(t *testing.T) {
-	report, err := sarif.FromBytes([]byte(run(t, answering(richReport()), "scan", "-o", "sarif").stdout))
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := report.Runs[0]
-	var got []string
-	for _, x := range r.Results {
-		line := fmt.Sprintf("%s %s %s", *x.RuleID, x.Level, *x.Locations[0].LogicalLocations[0].FullyQualifiedName)
-		if region := x.Locations[0].PhysicalLocation.Region; region != nil {
-			line += fmt.Sprintf(" %s:%d", *x.Locations[0].PhysicalLocation.ArtifactLocation.URI, *region.StartLine)
-		}
-		if x.BaselineState != nil {
-			line += " " + *x.BaselineState
-		}
-		if rule := r.Tool.Driver.Rules[x.RuleIndex]; *rule.ID != *x.RuleID {
-			t.Errorf("%s has the index of %s", *x.RuleID, *rule.ID)
-		}
-		got = append(got, line)
-	}
-	want := []string{
-		"taffrail/modified warning cloud_bucket.logs infra/prod/main.tf:12 new",
-		"taffrail/modified warning cloud_firewall.web infra/prod/main.tf:12 updated",
-		"taffrail/deleted error module.shop.cloud_bucket.assets infra/prod/main.tf:12 unchanged",
-		"taffrail/unmanaged note cloud_bucket (unmanaged bkt-0009) new",
-		"taffrail/pending note cloud_queue.jobs infra/prod/main.tf:12",
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Error(diff)
-	}
-	if *r.Invocations[0].ExecutionSuccessful {
-		t.Error("an incomplete scan is called successful")
-	}
-	var levels []string
-	for _, n := range r.Invocations[0].ToolExecutionNotifications {
-		levels = append(levels, n.Level)
-	}
-	if diff := cmp.Diff([]string{"error", "note", "error", "warning"}, levels); diff != "" {
-		t.Error(diff)
-	}
-}
-
-// A drift is the same to a reader of SARIF however it looks and wherever it stands in the code, and another resource is another.
-func TestSARIFFingerprints(t *testing.T) {
-	of := func(d taffrail.Drift) string {
-		report, err := sarif.FromBytes([]byte(run(t, answering(reportOf(d)), "scan", "-o", "sarif").stdout))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return report.Runs[0].Results[0].PartialFingerprints["primaryLocationLineHash"]
-	}
-	d := modified("cloud_a.a", drifted("x", num("1"), num("2")))
-	moved := modified("cloud_a.a", drifted("x", num("1"), num("3")))
-	moved.Finding.Resource.Line, moved.New = 99, false
-	if of(d) != of(moved) {
-		t.Error("a drift that moved is another")
-	}
-	if of(d) == of(modified("cloud_b.a")) || of(d) == of(driftOf(taffrail.Deleted, "cloud_a.a")) {
-		t.Error("two drifts are one")
-	}
-}
-
 // JUnit XML is well formed, and never green where the scan is not.
 func TestJUnitIsNeverGreenByOmission(t *testing.T) {
 	unfinished := reportOf()
@@ -213,56 +129,6 @@ func TestJUnitIsNeverGreenByOmission(t *testing.T) {
 	}
 }
 
-// Nothing that comes from outside can be Markdown, HTML or a mention: outside of fences every line is one that we wrote.
-func TestMarkdownCannotBeBrokenOutOf(t *testing.T) {
-	got := run(t, answering(hostile()), "scan", "-o", "markdown").stdout
-	fenced := ""
-	for _, line := range strings.Split(got, "\n") {
-		switch {
-		case fenced == "" && strings.HasPrefix(line, "```"):
-			fenced = strings.TrimRight(line, "dif")
-			continue
-		case fenced != "" && line == fenced:
-			fenced = ""
-			continue
-		case fenced != "":
-			if strings.HasPrefix(strings.TrimLeft(line, " "), fenced) {
-				t.Errorf("a value ends its fence: %q", line)
-			}
-			continue
-		}
-		rest := line
-		for _, ours := range []string{"<code>", "</code>", "<details>", "</details>", "<summary>", "</summary>", "**"} {
-			rest = strings.ReplaceAll(rest, ours, "")
-		}
-		if strings.ContainsAny(rest, "<>@`[]*\\") {
-			t.Errorf("there is markup in %q", rest)
-		}
-		if cells := strings.Count(line, "|"); cells > 0 && cells != 4 && cells != 5 && cells != 6 && cells != 3 {
-			t.Errorf("a row has %d bars: %q", cells, line)
-		}
-	}
-	if fenced != "" {
-		t.Error("a fence is open at the end")
-	}
-	if rest := regexp.MustCompile("<code>[^<]*</code>|(?s)```+diff\n.*?\n```+\n").ReplaceAllString(got, ""); strings.Contains(rest, "@") || strings.Contains(rest, "&#64;") {
-		t.Errorf("a mention can be made of what stands outside of code: %s", rest)
-	}
-}
-
-// A comment is never longer than GitHub takes, and says what it leaves out.
-func TestMarkdownIsBounded(t *testing.T) {
-	var drifts []taffrail.Drift
-	for i := range 2000 {
-		drifts = append(drifts, modified(fmt.Sprintf("cloud_a.a[%d]", i), drifted("x", str(strings.Repeat("`", i%50)), str(strings.Repeat("é|", 900)))))
-	}
-	r := withGaps(reportOf(drifts...), gapOf("cloud_b.b", taffrail.ReasonDenied, "403", ""))
-	got := run(t, answering(r), "scan", "-o", "markdown").stdout
-	if len(got) > mostMarkdown || !strings.Contains(got, "**Cut here**: ") || !strings.Contains(got, "2000 resources have drifted") || !strings.Contains(got, "cloud&#95;b.b") {
-		t.Errorf("%d bytes: %.400s", len(got), got)
-	}
-}
-
 // Each line is JSON that fits its schema, the last one has the exit status, and a table hides nothing that the lines do not.
 func TestEventsFitSchema(t *testing.T) {
 	schema := eventsSchema(t)
@@ -282,23 +148,6 @@ func TestEventsFitSchema(t *testing.T) {
 			t.Errorf("%s: the last line is %+v, the exit status %d", name, last, got.status)
 		}
 	}
-}
-
-// No text is markup once it was written as prose, and no fence is ended by what stands in it.
-func FuzzMarkdown(f *testing.F) {
-	for _, s := range []string{"", "a|b", "`````", "<!--", "&#64;", "@all", "http://x", "\\|", "www.x", "\u202e\x1b[2J\n# x"} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, s string) {
-		text := prose(safe(s))
-		if strings.ContainsAny(text, "<>@`|[]*_~\\\n\r") || html.UnescapeString(text) != safe(s) {
-			t.Errorf("%q becomes %q", s, text)
-		}
-		mark := fence(safe(s))
-		if strings.Contains(safe(s), mark) {
-			t.Errorf("%q ends its fence %s", s, mark)
-		}
-	})
 }
 
 // What was not looked at is in every form, and the exit status tells it: also that which is no gap.
