@@ -153,6 +153,12 @@ func (h *harbor) codeWaits(t *testing.T) {
 	if strings.Contains(got.dump()+h.log.String(), "second-password-9") {
 		t.Error("a secret of the code left")
 	}
+	t.Run("a variable", func(t *testing.T) {
+		o := h.pending(func(c *Config) { c.Vars = map[string]string{"environment": "other"} }).by["harbor_bucket.logs"]
+		if tags := desired(t, o, "tags"); o.Action != taffrail.ActionUpdate || !strings.Contains(tags, `"other"`) {
+			t.Errorf("%s %s", o.Action, tags)
+		}
+	})
 	only := (&rig{t: t}).read(h.open(func(c *Config) { c.Pending, c.CLI = true, h.tool }), "harbor_database.second")
 	if diff := cmp.Diff([]string{"harbor_database.second create"}, actions(only)); diff != "" || len(only.coverage.Gaps) > 0 {
 		t.Error(diff, only.coverage.Gaps)
