@@ -49,7 +49,7 @@ func (e *evaluator) counted(v cty.Value) family {
 func (e *evaluator) forEach(v cty.Value) family {
 	bare, marks := v.Unmark()
 	t := bare.Type()
-	if !bare.IsKnown() || bare.IsNull() || !t.IsMapType() && !t.IsObjectType() && !t.IsSetType() && !t.IsTupleType() {
+	if !bare.IsKnown() || bare.IsNull() || !t.IsMapType() && !t.IsObjectType() && !t.IsSetType() {
 		return family{unknown: cty.DynamicVal.WithMarks(marks)}
 	}
 	if n := bare.Length(); !n.IsKnown() || bare.LengthInt() > maxInstances {
@@ -57,10 +57,7 @@ func (e *evaluator) forEach(v cty.Value) family {
 	}
 	group := family{each: map[string]cty.Value{}, marks: marks}
 	for it := bare.ElementIterator(); it.Next(); {
-		key, value := it.Element()
-		if t.IsSetType() || t.IsTupleType() {
-			key = value
-		}
+		key, value := it.Element() // a set's elements are their own keys
 		plain, keyMarks := key.Unmark()
 		if plain.Type() != cty.String || !plain.IsKnown() || plain.IsNull() {
 			return family{unknown: cty.DynamicVal.WithMarks(marks, keyMarks)}

@@ -73,6 +73,12 @@ module "many" {
   for_each = { a = 1, "b.c" = 2 }
   name     = "${each.key}-${each.value}"
 }
+module "sets" {
+  source   = "./net"
+  for_each = toset(["s1", "s2"])
+  name     = "${each.key}=${each.value}"
+  filled   = null
+}
 module "counted" {
   source = "./net"
   count  = 2
@@ -115,6 +121,8 @@ locals {
   mod_deep  = module.plain.inner_path
   many      = module.many["b.c"].out
   manys     = { for k, m in module.many : k => m.out }
+  sets      = module.sets["s2"].out
+  filled    = module.sets["s1"].filled
   cnt       = module.counted[1].out
   cnts      = module.counted[*].out
   tried     = try(terraform_data.one.output.absent, "none")
@@ -127,10 +135,10 @@ locals {
 	"main_override.tf":  "locals {\n  over = \"overridden\"\n}\n",
 	"j.tf.json":         `{"locals": {"from_json": "${upper(var.region)}-x", "obj": {"k": "${var.size}"}}}`,
 	"terraform.tfvars":  "from_file = \"f\"\nfrom_auto = \"f\"\n",
-	"z.auto.tfvars":     "from_auto = \"auto\"\n",
+	"z.auto.tfvars":     "from_auto = \"auto\"\nnever_null = null\n",
 	"note.txt":          "a note\n",
 	"other.tfstate":     `{"version":4,"terraform_version":"1.9.0","serial":1,"lineage":"x","outputs":{"endpoint":{"value":"https://e","type":"string"},"list":{"value":["a","b"],"type":["list","string"]}},"resources":[]}`,
-	"net/net.tf":        "variable \"name\" {}\nvariable \"nested\" {\n  type    = any\n  default = {}\n}\nlocals {\n  up = upper(var.name)\n}\nresource \"terraform_data\" \"r\" { input = local.up }\nmodule \"inner\" { source = \"./inner\" }\noutput \"out\" { value = local.up }\noutput \"stored\" { value = terraform_data.r.output }\noutput \"inner_path\" { value = \"${path.module} ${module.inner.at}\" }\noutput \"nested\" { value = var.nested }\n",
+	"net/net.tf":        "variable \"name\" {}\nvariable \"nested\" {\n  type    = any\n  default = {}\n}\nlocals {\n  up = upper(var.name)\n}\nresource \"terraform_data\" \"r\" { input = local.up }\nmodule \"inner\" { source = \"./inner\" }\noutput \"out\" { value = local.up }\noutput \"stored\" { value = terraform_data.r.output }\noutput \"inner_path\" { value = \"${path.module} ${module.inner.at}\" }\noutput \"nested\" { value = var.nested }\nvariable \"filled\" {\n  default  = \"f\"\n  nullable = false\n}\noutput \"filled\" { value = var.filled }\n",
 	"net/inner/main.tf": "output \"at\" { value = path.module }\n",
 }
 

@@ -236,6 +236,7 @@ func TestTrap17_WhatIsUnknownIsNamed(t *testing.T) {
 		{"key that is gone", "provider \"cloud\" {\n  alias = \"by\"\n  for_each = toset([\"a\"])\n}", `.by["k"]`, "does not have the key", "apply"},
 		{"key of a plain block", "provider \"cloud\" {\n  alias = \"by\"\n}", `.by["k"]`, "other configurations", "apply"},
 		{"no key of for_each", "provider \"cloud\" {\n  alias = \"by\"\n  for_each = toset([\"a\"])\n}", `.by`, "other configurations", "apply"},
+		{"for_each of a list", "provider \"cloud\" {\n  alias = \"by\"\n  for_each = [\"k\"]\n}", `.by["k"]`, "for_each at main.tf:3", "map or a set"},
 		{"unknown for_each", "provider \"cloud\" {\n  alias = \"by\"\n  for_each = data.vault.x.regions\n}", `.by["k"]`, "data.vault.x.regions at main.tf:3", ""},
 		{"number that grows", squares(40), "", "too large", ""},
 		{"growing text", doubling(40), "", "too large", ""},
