@@ -152,7 +152,7 @@ func (h *harbor) listScope(t *testing.T) {
 	}
 }
 
-// TestTrap35 is among the tests that need the practice cloud: see also TestTrap35_TypesThatWereNotListedAreNamed.
+// listWithAnotherStack has another state declare what was made by hand: with its identity, and as a state from before identities.
 func (h *harbor) listWithAnotherStack(t *testing.T) {
 	var state map[string]any
 	h.edit(t, func(s map[string]any) { state = s })

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 
 	"github.com/zclconf/go-cty/cty"
 	ctyjson "github.com/zclconf/go-cty/cty/json"
@@ -43,7 +44,7 @@ func (v *visit) recognize(ctx context.Context, t string, k *listKind) *provider.
 			continue
 		}
 		if r.instance.IdentityVersion == k.version {
-			if identity, err := ctyjson.Unmarshal(r.instance.Identity, k.identity); err == nil {
+			if identity, err := value.Decode(nil, r.instance.Identity, k.identity); err == nil {
 				r.key = identityKey(identity)
 				continue
 			}
@@ -69,11 +70,28 @@ func identityKey(v cty.Value) string {
 	for _, field := range v.AsValueMap() {
 		empty = empty && field.IsNull()
 	}
+	if empty || !writable(v) {
+		return ""
+	}
 	text, err := ctyjson.Marshal(v, v.Type())
-	if err != nil || empty {
+	if err != nil {
 		return ""
 	}
 	return string(text)
+}
+
+// writable says whether all numbers in a value can be written in full: one such as 1e99999999 would take minutes, and is no identity.
+func writable(v cty.Value) bool {
+	const most = 1 << 10 // bits
+	return cty.Walk(v, func(_ cty.Path, v cty.Value) (bool, error) {
+		if v.Type() != cty.Number || v.IsNull() {
+			return true, nil
+		}
+		if f := v.AsBigFloat(); f.IsInf() || f.MantExp(nil) > most || f.MantExp(nil) < -most {
+			return false, errors.New("a number is too large")
+		}
+		return true, nil
+	}) == nil
 }
 
 // likelyKey makes up the identity of a resource from its attributes of the same names, if it has all of them. An object that is listed
@@ -90,7 +108,7 @@ func likelyKey(attributes json.RawMessage, t cty.Type) string {
 			return ""
 		}
 		var err error
-		if fields[name], err = ctyjson.Unmarshal(raw, at); err != nil {
+		if fields[name], err = value.Decode(nil, raw, at); err != nil {
 			return ""
 		}
 	}

@@ -90,7 +90,7 @@ func TestListMisbehaves(t *testing.T) {
 		{"hang", testprovider.List{Fault: "hang"}, taffrail.ReasonTimeout, false},
 		{"denied in the middle", testprovider.List{Fault: "diagnostic:403 Forbidden", Entries: entries("theirs")}, taffrail.ReasonDenied, true},
 		{"an error before others", testprovider.List{Entries: append([]testprovider.Entry{{Error: "cannot look at it"}}, entries("theirs")...)}, taffrail.ReasonError, true},
-		{"throttled", testprovider.List{Fault: "throttle:1", Entries: entries("theirs")}, "", true},
+		{"throttled", testprovider.List{Fault: "throttle", Entries: entries("theirs")}, "", true},
 		{"without an identity", testprovider.List{Entries: append(entries("theirs"), testprovider.Entry{})}, taffrail.ReasonError, true},
 		{"import unsupported", testprovider.List{Fault: "no-import", Entries: entries("theirs")}, "", true},
 	} {
@@ -119,6 +119,14 @@ func TestListAfterACrash(t *testing.T) {
 	r := things(t, testprovider.List{})
 	r.lists(testprovider.Lists{"odd_legacy": {Fault: "crash"}, "odd_thing": {Entries: entries("mine", "theirs")}})
 	once(t, r.open(), taffrail.EveryType).want(t, "odd_thing", gapped{"odd_legacy": taffrail.ReasonCrashed}, theirs)
+}
+
+// T-12: nobody may look is not the same as nothing is there.
+func TestTrap12_AListThatIsDeniedIsNotEmpty(t *testing.T) {
+	for _, fault := range []string{"diagnostic:403 Forbidden", "status"} {
+		r := things(t, testprovider.List{Fault: fault})
+		once(t, r.open(), "odd_thing").want(t, "", gapped{"odd_thing": taffrail.ReasonDenied})
+	}
 }
 
 // A list may show for a while what is gone.
@@ -312,4 +320,17 @@ func TestListReadsNoMoreThanItMust(t *testing.T) {
 	if len(c.strangers) != 1 || c.strangers[0].key != `{"id":"c"}` || !known.listed || other.listed {
 		t.Errorf("strangers %v, listed %t and %t", c.strangers, known.listed, other.listed)
 	}
+}
+
+func FuzzLikelyKey(f *testing.F) {
+	f.Add([]byte(`{"id":"a","n":1,"l":["x"]}`))
+	f.Add([]byte(`{"id":"a","n":1e99999999,"l":null}`))
+	f.Add([]byte(`{"id":"a","n":1e-99999999,"l":[]}`))
+	t := cty.Object(map[string]cty.Type{"id": cty.String, "n": cty.Number, "l": cty.List(cty.String)})
+	f.Fuzz(func(test *testing.T, stored []byte) {
+		key := likelyKey(stored, t)
+		if key != "" && !json.Valid([]byte(key)) {
+			test.Errorf("%s gives %s", stored, key)
+		}
+	})
 }

@@ -23,7 +23,7 @@ type Lists map[string]List
 // A List is what the list of a type shows.
 type List struct {
 	Entries []Entry `json:"entries"`
-	// Fault is how to misbehave: crash, hang, diagnostic:TEXT, throttle:N (the first so many times), no-import.
+	// Fault is how to misbehave: crash, hang, status (denied), diagnostic:TEXT, throttle (the first time), no-import.
 	Fault string `json:"fault,omitempty"`
 }
 
@@ -125,6 +125,8 @@ func (s *server) ListResource(ctx context.Context, r *tfprotov6.ListResourceRequ
 		return nil, ctx.Err()
 	case "diagnostic":
 		l.Entries = append(l.Entries, Entry{Error: argument})
+	case "status":
+		return nil, status.Error(codes.PermissionDenied, "as requested")
 	case "throttle":
 		if s.first("list " + argument) {
 			return nil, status.Error(codes.ResourceExhausted, "slow down")
