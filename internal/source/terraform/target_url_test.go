@@ -1,7 +1,6 @@
 package terraform
 
 import (
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -32,7 +31,7 @@ func (r *rig) serveState() *httptest.Server {
 			w.WriteHeader(http.StatusUnauthorized)
 			return
 		}
-		_, _ = io.WriteString(w, string(state))
+		_, _ = w.Write(state)
 	}))
 	r.t.Cleanup(server.Close)
 	return server
