@@ -85,6 +85,9 @@ func (t *Tree) Declaration(module addr.Module, resourceType, name string) (d Dec
 }
 
 func (t *Tree) relative(m *Module, name string) string {
+	if filepath.IsAbs(name) { // a file of values from elsewhere
+		return name
+	}
 	rel, err := filepath.Rel(t.Root.Dir, filepath.Join(m.Dir, name))
 	if err != nil {
 		return name
