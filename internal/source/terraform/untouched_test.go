@@ -136,3 +136,18 @@ func TestTrap11_WorkspacesAreToldApart(t *testing.T) {
 		})
 	}
 }
+
+// While somebody holds the lock an apply is likely under way: what is read then is not believed.
+func TestTrap14_WhileTheLockIsHeldNothingIsBelieved(t *testing.T) {
+	r := newRig(t)
+	r.install()
+	r.state(thing("a", nil))
+	r.write(".terraform.tfstate.lock.info", "{}")
+	got := r.scan()
+	if got.coverage.Complete() || got.coverage.Gaps[0].Reason != taffrail.ReasonRaced || !strings.Contains(got.coverage.Gaps[0].Detail, "locked") {
+		t.Errorf("%+v", got.coverage)
+	}
+	if check := said(r.examine(), "state lock", ""); check.Result != taffrail.CheckWarning || check.Hint == "" {
+		t.Errorf("%+v", check)
+	}
+}
