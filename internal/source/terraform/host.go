@@ -44,6 +44,10 @@ var quiet = []string{
 	"TF_LOG_SDK_HELPER_RESOURCE=OFF", "TF_LOG_SDK_MUX=OFF",
 }
 
+// collect has a provider collect its garbage half as often, unless the user has said how often: it is short-lived, or idle, and small
+// beside what the tools themselves take.
+const collect = "GOGC=200"
+
 // providerEnviron is the environment of a provider that runs in this folder: ours, since that is how credentials reach
 // providers.
 func (h host) providerEnviron(dir string) []string {
@@ -52,6 +56,9 @@ func (h host) providerEnviron(dir string) []string {
 		if !hasAnyPrefix(entry, withheld) {
 			env = append(env, entry)
 		}
+	}
+	if h.getenv("GOGC") == "" {
+		env = append(env, collect)
 	}
 	return append(append(env, quiet...), "PWD="+dir)
 }

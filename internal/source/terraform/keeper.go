@@ -18,6 +18,7 @@ type keeper struct {
 	host   host
 
 	mu         sync.Mutex
+	file       *state.File    // nil until it is needed
 	remote     backend.Reader // nil until it is needed, and for a file
 	version    string         // of the state that header was read from
 	header     state.Header
@@ -32,7 +33,7 @@ func (k *keeper) readHeader(ctx context.Context) (state.Header, error) {
 		return state.Header{}, k.target.unlocated
 	}
 	if k.target.backend == nil {
-		h, err := state.ReadHeader(k.target.state)
+		h, err := k.local().Header()
 		if err == nil || !k.turns(ctx, &err) {
 			return h, err
 		}
@@ -49,7 +50,7 @@ func (k *keeper) read(ctx context.Context) (*state.State, error) {
 		return nil, k.target.unlocated
 	}
 	if k.target.backend == nil {
-		s, err := state.Read(k.target.state)
+		s, err := k.local().Read()
 		if err == nil || !k.turns(ctx, &err) {
 			return s, err
 		}
@@ -60,6 +61,14 @@ func (k *keeper) read(ctx context.Context) (*state.State, error) {
 	}
 	s, err := state.Parse(body)
 	return s, k.named(err)
+}
+
+// local is the file that holds the state.
+func (k *keeper) local() *state.File {
+	if k.file == nil {
+		k.file = state.NewFile(k.target.state)
+	}
+	return k.file
 }
 
 // turns says whether a file that could not be read is read by OpenTofu from now on. If that is what it needs and cannot have, the

@@ -51,6 +51,8 @@ type lane struct {
 	session *session
 	jobs    []*job
 	kinds   map[string]bool // resource types in the state, selected or not
+	kind    string          // the one that was added last
+	leftOut *taffrail.Gap   // why nobody is asked for any of its resources; nil if somebody is
 	bulk    bulk
 }
 

@@ -3,6 +3,8 @@ package terraform
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 
 	"github.com/taffrail-dev/taffrail"
@@ -20,36 +22,63 @@ type reading struct {
 	finder   *install.Finder
 	lockSeen string // the lock of the state that was held at the start; empty if there was none
 	declared map[declaredKey]*declared
-	seen     map[taffrail.Address]bool
+	seen     map[taffrail.Address]bool // selected addresses that the state holds
 
 	pending  *pending               // what the code wants; nil if nobody asked
 	fallback sync.Mutex             // held by the lane that reads through the user's own tool
 	settled  []taffrail.Observation // of what no provider is asked for
 	lanes    map[addr.ProviderConfig]*lane
+	lane     *lane // of the instance that was added last
 }
 
-// add takes an instance of the state, if it is selected.
+// add takes an instance of the state, if it is selected. Where one of many is, the others must cost next to nothing.
 func (r *reading) add(i *state.Instance, sel taffrail.Selection) {
-	o := taffrail.Observation{Resource: r.resource(i)}
-	r.seen[o.Resource.Address] = true
-	gap := r.leftOut(i)
-	l := r.lanes[i.Provider]
-	if l == nil {
-		l = &lane{reading: r, config: i.Provider, kinds: map[string]bool{}}
-		r.lanes[i.Provider] = l
+	l := r.laneOf(i)
+	gap := l.leftOut
+	if i.Deposed != "" {
+		gap = r.leftOut(i)
 	}
-	if gap == nil {
+	if gap == nil && l.kind != i.Type {
+		l.kind = i.Type
 		l.kinds[i.Type] = true
 	}
+	if !mayBeSelected(i, sel) {
+		return
+	}
+	o := taffrail.Observation{Resource: r.resource(i)}
 	if !sel.Selects(o.Resource.Address) {
 		return
 	}
+	r.seen[o.Resource.Address] = true
 	if gap != nil {
 		r.settled = append(r.settled, withGap(o, *gap))
 		return
 	}
 	instance := *i
 	l.jobs = append(l.jobs, &job{instance: &instance, observation: o, declared: r.declaration(i)})
+}
+
+// laneOf is the lane of the provider configuration that an instance belongs to.
+func (r *reading) laneOf(i *state.Instance) *lane {
+	if r.lane != nil && r.lane.config == i.Provider {
+		return r.lane // states have instances of one resource together
+	}
+	r.lane = r.lanes[i.Provider]
+	if r.lane == nil {
+		current := *i
+		current.Deposed = ""
+		r.lane = &lane{reading: r, config: i.Provider, kinds: map[string]bool{}, leftOut: r.leftOut(&current)}
+		r.lanes[i.Provider] = r.lane
+	}
+	return r.lane
+}
+
+// mayBeSelected tells most of those that are not by a look: an address has the resource's name in it.
+func mayBeSelected(i *state.Instance, sel taffrail.Selection) bool {
+	if len(sel.Addresses) == 0 {
+		return true
+	}
+	return slices.ContainsFunc(sel.Addresses, func(a taffrail.Address) bool { return strings.Contains(string(a), i.Name) })
 }
 
 func (r *reading) resource(i *state.Instance) taffrail.Resource {

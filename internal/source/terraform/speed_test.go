@@ -2,7 +2,12 @@ package terraform
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/taffrail-dev/taffrail"
 )
@@ -19,6 +24,10 @@ func BenchmarkWarmTarget(b *testing.B) {
 		all = append(all, thing(fmt.Sprint("r", i), nil))
 	}
 	r.state(all...)
+	old := time.Now().Add(-time.Hour) // a file that was written just now is not believed to stay
+	if err := os.Chtimes(filepath.Join(r.dir, "terraform.tfstate"), old, old); err != nil {
+		b.Fatal(err)
+	}
 	s := r.open()
 	only := taffrail.Selection{Addresses: []taffrail.Address{"odd_thing.r4000"}}
 	read := func() {
@@ -30,5 +39,18 @@ func BenchmarkWarmTarget(b *testing.B) {
 	read()
 	for b.Loop() {
 		read()
+	}
+}
+
+func TestProviderCollectsAsTheUserSays(t *testing.T) {
+	for _, tc := range []struct {
+		environ []string
+		want    string
+	}{{nil, "GOGC=200"}, {[]string{"GOGC=50"}, "GOGC=50"}, {[]string{"GOGC=off"}, "GOGC=off"}} {
+		env := (host{environ: tc.environ}).providerEnviron("/")
+		found := slices.DeleteFunc(env, func(s string) bool { return !strings.HasPrefix(s, "GOGC=") })
+		if !slices.Equal(found, []string{tc.want}) {
+			t.Errorf("%q became %q", tc.environ, found)
+		}
 	}
 }
