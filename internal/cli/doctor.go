@@ -54,12 +54,12 @@ func (a *app) doctor(ctx context.Context, f sourceFlags, target string, as outpu
 	if err != nil {
 		return err
 	}
-	form := doctorForm{Schema: doctorSchema, Target: target, Counts: map[taffrail.CheckResult]int{}, Checks: []taffrail.Check{}}
+	form := doctorForm{Schema: doctorSchema, Target: named(target), Counts: map[taffrail.CheckResult]int{}, Checks: []taffrail.Check{}}
 	for _, r := range checkResults {
 		form.Counts[r] = 0
 	}
 	return a.with(ctx, true, func(q daemon.Queries) error {
-		stop := a.screen.follow(func() string { return "Examining " + safe(target) + " ..." })
+		stop := a.screen.follow(func() string { return "Examining " + safe(named(target)) + " ..." })
 		err := q.Doctor(ctx, request, func(c taffrail.Check) error {
 			form.Checks = append(form.Checks, c)
 			form.Counts[c.Result]++

@@ -72,14 +72,18 @@ func (a *app) scan(ctx context.Context, f scanFlags, targets []string) error {
 		}
 		requests[i] = r
 	}
+	shown := make([]string, len(targets))
+	for i, t := range targets {
+		shown[i] = named(t)
+	}
 	return a.with(ctx, true, func(q daemon.Queries) error {
 		switch {
 		case f.watch > 0:
-			return a.watch(ctx, q, requests[0], targets[0], f)
+			return a.watch(ctx, q, requests[0], shown[0], f)
 		case len(targets) == 1:
-			return a.scanOne(ctx, q, requests[0], targets[0], f)
+			return a.scanOne(ctx, q, requests[0], shown[0], f)
 		}
-		return a.scanMany(ctx, q, requests, targets, f)
+		return a.scanMany(ctx, q, requests, shown, f)
 	})
 }
 
