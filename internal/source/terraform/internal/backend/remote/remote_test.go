@@ -47,17 +47,17 @@ func TestScrub(t *testing.T) {
 func TestSettings(t *testing.T) {
 	c := config(map[string]any{
 		"text": "a", "number": 5.0, "yes": true, "list": []any{"a", "b"}, "nothing": nil, "empty": "", "map": map[string]any{"a": "b"},
-		"block": []any{map[string]any{"inner": "x"}},
+		"block": []any{map[string]any{"inner": "x"}}, "left_out": []any{},
 	}, map[string]string{"E1": "", "E2": "from env", "N": "7", "B": "true"})
 	s := c.Settings()
 	got := []any{
 		s.String("text", "E2"), s.String("nothing", "E1", "E2"), s.String("empty", "E2"), s.String("block.inner"), s.String("number"), s.String("yes"),
 		s.Int("number", 1), s.Int("absent", 1), s.Int("absent", 1, "N"), s.Bool("yes", false), s.Bool("absent", true), s.Bool("absent", false, "B"),
-		s.List("list"), s.Map("map"), s.Has("block"), s.Has("nothing"), s.Path("~/a"), s.Path("b"), s.Path("/c"), s.Path(""),
+		s.List("list"), s.Map("map"), s.Has("block"), s.Has("nothing"), s.Has("left_out"), s.Path("~/a"), s.Path("b"), s.Path("/c"), s.Path(""),
 	}
 	want := []any{
 		"a", "from env", "from env", "x", "5", "true", 5, 1, 7, true, true, true,
-		[]string{"a", "b"}, map[string]string{"a": "b"}, true, false, "/home/ann/a", "/stack/b", "/c", "",
+		[]string{"a", "b"}, map[string]string{"a": "b"}, true, false, false, "/home/ann/a", "/stack/b", "/c", "",
 	}
 	if diff := cmp.Diff(want, got); diff != "" || s.Err() != nil {
 		t.Errorf("%v: %s", s.Err(), diff)

@@ -31,8 +31,12 @@ func (s *Settings) Fail(hint, format string, args ...any) {
 	}
 }
 
-// Has says whether an attribute is there and not null.
-func (s *Settings) Has(name string) bool { return s.look(name) != nil }
+// Has says whether an attribute is there and not null, or a block is there at all: one that was left out is stored as an empty list.
+func (s *Settings) Has(name string) bool {
+	v := s.look(name)
+	list, isList := v.([]any)
+	return v != nil && (!isList || len(list) > 0)
+}
 
 func (s *Settings) look(name string) any {
 	var v any = s.config.Attributes
