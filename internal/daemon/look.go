@@ -17,15 +17,14 @@ func (d *Daemon) Doctor(ctx context.Context, r ScanRequest, f func(taffrail.Chec
 		return f(failedCheck("stack", err))
 	}
 	defer stack.Close()
+	if examiner, ok := stack.(taffrail.Examiner); ok {
+		return examiner.Examine(ctx, f)
+	}
 	info, err := stack.Describe(ctx)
 	if err != nil {
 		return f(failedCheck("state", err))
 	}
-	examiner, ok := stack.(taffrail.Examiner)
-	if !ok {
-		return f(taffrail.Check{Name: "stack", Subject: info.Name, Result: taffrail.CheckWarning, Detail: info.System + " cannot say beforehand what it can read"})
-	}
-	return examiner.Examine(ctx, f)
+	return f(taffrail.Check{Name: "stack", Subject: info.Name, Result: taffrail.CheckWarning, Detail: info.System + " cannot say beforehand what it can read"})
 }
 
 func failedCheck(name string, err error) taffrail.Check {
