@@ -19,16 +19,16 @@ const (
 	onDeleted   condition = "deleted"
 	onUnmanaged condition = "unmanaged"
 	onPending   condition = "pending"
-	onGaps      condition = "gaps"
 	onNothing   condition = "none"
 )
 
-var allConditions = []condition{onDrift, onNew, onModified, onDeleted, onUnmanaged, onPending, onGaps, onNothing}
+var allConditions = []condition{onDrift, onNew, onModified, onDeleted, onUnmanaged, onPending, onNothing}
 
-// conditions are those that count: the flag --fail-on. None of them is an empty list.
+// conditions are those that count: the flag --fail-on. None of them is an empty list. Gaps are no condition: what could not be read is
+// never green, whatever else counts, unless --allow-gaps says so.
 type conditions []condition
 
-func defaultConditions() conditions { return conditions{onDrift, onGaps} }
+func defaultConditions() conditions { return conditions{onDrift} }
 
 func conditionNames() []string {
 	var names []string
@@ -75,11 +75,7 @@ func (c *conditions) Set(s string) error {
 	return nil
 }
 
-func (c conditions) without(one condition) conditions {
-	return slices.DeleteFunc(slices.Clone(c), func(x condition) bool { return x == one })
-}
-
-// found says whether something in a report counts, gaps aside.
+// found says whether something in a report counts.
 func (c conditions) found(r daemon.ScanReport) bool {
 	for _, one := range c {
 		if one == onPending && len(r.Pending) > 0 {
@@ -116,7 +112,7 @@ func scanStatus(r daemon.ScanReport, v view) int {
 		return taffrail.ExitDrift
 	case interrupted(r) || r.Coverage.Total < v.targets:
 		return taffrail.ExitError
-	case whole, !r.Coverage.Complete() && !slices.Contains(v.counts, onGaps):
+	case whole, !r.Coverage.Complete() && v.allowGaps:
 		return taffrail.ExitOK
 	}
 	return taffrail.ExitError

@@ -7,7 +7,7 @@ import (
 
 func TestTargetIsNamedWithoutItsSecrets(t *testing.T) {
 	for target, want := range map[string]string{
-		"infra/prod":                              "infra/prod",
+		"infra/prod": "infra/prod",
 		"https://me:geheim@host:8/state?t=geheim": "https://host:8/state",
 		"postgres://me:geheim@/db#geheim":         "postgres:///db",
 		"s3://bucket/key?region=x":                "s3://bucket/key",

@@ -25,6 +25,7 @@ type view struct {
 	all       bool // what is no drift as well
 	sinceLast bool // no drift that is as it was when last seen
 	counts    conditions
+	allowGaps bool
 	targets   int // how many addresses were asked for; 0 is all
 }
 

@@ -22,7 +22,7 @@ func (p *page) result(r daemon.ScanReport, v view) {
 	if n := waiting(r); n > 0 {
 		p.line(p.yellow("Pending: "), fmt.Sprintf("the code of %s is not applied yet", count(int64(n), "resource", "resources")))
 	}
-	if usual := scanStatus(r, view{counts: defaultConditions(), targets: v.targets}); status != usual && len(r.Drifts)+waiting(r) > 0 {
+	if usual := scanStatus(r, view{counts: defaultConditions(), allowGaps: v.allowGaps, targets: v.targets}); status != usual && len(r.Drifts)+waiting(r) > 0 {
 		p.line(p.dim(fmt.Sprintf("Exit status %d: what counts is %s.", status, v.counts.String())))
 	}
 }

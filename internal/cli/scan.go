@@ -35,9 +35,9 @@ func (a *app) scanCommand() *cobra.Command {
 			"A stack is a folder of Terraform or OpenTofu code (by default this one), a state file, or the address of a state. Nothing is changed, neither live nor in the stack. " +
 			"Several stacks are scanned one after another, or some at once with --parallel; an error of one does not stop the others.\n\n" +
 			exitStatusHelp("0 in sync", "2 drift, with gaps or without", "1 error, or no drift and gaps (see --allow-gaps)", "3 the log is not what was written",
-				"of several stacks it is 3 if one has 3, else 2 if one has 2, else 1 if one has 1", "--fail-on chooses what counts as 2, and whether gaps count"),
+				"of several stacks it is 3 if one has 3, else 2 if one has 2, else 1 if one has 1", "--fail-on chooses what counts as 2"),
 		Example: "# the stack in this folder\ntaffrail scan\n\n# one resource of another, for a program\ntaffrail scan infra/prod --target aws_s3_bucket.logs -o json\n\n" +
-			"# every night: what is new since yesterday?\ntaffrail scan infra/* --since-last --fail-on new,gaps\n\n# again and again, with the providers kept running\ntaffrail scan infra/prod --watch 30s",
+			"# every night: what is new since yesterday?\ntaffrail scan infra/* --since-last --fail-on new\n\n# again and again, with the providers kept running\ntaffrail scan infra/prod --watch 30s",
 		Args: cobra.ArbitraryArgs,
 		RunE: a.do(-1, func(ctx context.Context, args []string) error { return a.scan(ctx, f, args) }),
 	}
@@ -141,9 +141,5 @@ func (f scanFlags) selection() taffrail.Selection {
 
 // view is how much of a report the flags ask for.
 func (f scanFlags) view() view {
-	counts := f.failOn
-	if f.allowGaps {
-		counts = counts.without(onGaps)
-	}
-	return view{all: f.all, sinceLast: f.sinceLast, counts: counts, targets: len(f.selection().Addresses)}
+	return view{all: f.all, sinceLast: f.sinceLast, counts: f.failOn, allowGaps: f.allowGaps, targets: len(f.selection().Addresses)}
 }
