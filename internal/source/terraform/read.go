@@ -16,8 +16,8 @@ import (
 )
 
 // read fills a job's observation. A failure is why its live side stays unknown.
-func (s *session) read(ctx context.Context, j *job) (outcome, *provider.Failure) {
-	ctx, cancel := context.WithTimeout(ctx, s.stack.config.Timeout)
+func (s *session) read(scan context.Context, j *job) (outcome, *provider.Failure) {
+	ctx, cancel := context.WithTimeout(scan, s.stack.config.Timeout)
 	defer cancel()
 	if !j.recalled {
 		if f := s.recall(ctx, j); f != nil {
@@ -43,8 +43,11 @@ func (s *session) read(ctx context.Context, j *job) (outcome, *provider.Failure)
 	if f := j.observe(&live); f != nil {
 		return settled, f
 	}
-	if s.foresee(ctx, j, answer, live) {
+	switch {
+	case s.foresee(ctx, j, answer, live):
 		return lost, nil
+	case scan.Err() != nil:
+		return settled, stopped() // what was not asked may be what makes it drift
 	}
 	return settled, nil
 }
