@@ -21,7 +21,6 @@ const (
 func TestStateInTheCluster(t *testing.T) {
 	w := newWorld(t, "stack-state")
 	before := w.get(stateSecret)
-	w.refused()
 	r := w.scan()
 	if len(r.drift) > 0 || r.status != 0 || r.Coverage.Checked != 2 {
 		t.Fatalf("right after the apply: exit status %d\n%s", r.status, r.text)
@@ -48,7 +47,6 @@ func TestTrap15_HeldLeaseIsSaidAndLeft(t *testing.T) {
 		"spec":     object{"holderIdentity": "5c1d"},
 	})
 	before := w.get(stateLease)
-	w.refused()
 	r := w.scan()
 	raced := false
 	for _, gap := range r.Coverage.Gaps {
@@ -69,21 +67,10 @@ func TestTrap15_HeldLeaseIsSaidAndLeft(t *testing.T) {
 // A state that may not be read is an error with the verb that is missing, and no log entry calls it in sync.
 func TestStateRefused(t *testing.T) {
 	w := newWorld(t, "stack-state")
-	w.refused()
 	w.allow([]any{object{"apiGroups": []any{""}, "resources": []any{"configmaps"}, "verbs": []any{"*"}}})
 	w.await(stateSecret, http.StatusForbidden)
 	out, complaints, status := w.run(judge{}, w.taffrail, "scan", ".", "-o", "json", "-q")
 	if status != 1 || !strings.Contains(out+complaints, "secrets in the namespace default") || strings.Contains(out+complaints, deployer) {
 		t.Errorf("exit status %d\n%s%s", status, out, complaints)
-	}
-}
-
-// refused skips the test while this fault is there: the settings that the tool stored have an empty list for a block "exec" that was left
-// out, and it is taken for the block.
-func (w *world) refused() {
-	w.t.Helper()
-	out, _, _ := w.run(judge{}, w.taffrail, "scan", ".", "-o", "json", "-q")
-	if strings.Contains(out, "must be specified for deployer to use exec") {
-		w.t.Skip(`known: internal/source/terraform/internal/backend/remote: Settings.Has takes the empty list for a block "exec"`)
 	}
 }
