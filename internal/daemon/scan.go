@@ -130,7 +130,7 @@ func (s *scan) start(ctx context.Context) error {
 		return err
 	}
 	return l.store.Update(ctx, func(tx *store.Tx) error {
-		body := taffrail.ScanStarted{Stack: s.stack, Selection: s.request.Selection, Scope: s.request.Scope}
+		body := taffrail.ScanStarted{Stack: s.stack, Selection: s.request.Selection, Scope: taffrail.Scope{Types: append([]taffrail.ResourceType{}, s.request.Scope.Types...)}}
 		if len(s.rules.hold) > 0 {
 			rules, err := putPayload(tx, s.rules.hold)
 			if err != nil {
