@@ -29,11 +29,51 @@ func configOf(named, target string) (config.Config, error) {
 	if info, err := os.Stat(target); err == nil && !info.IsDir() {
 		folder = filepath.Dir(target)
 	}
-	c, err := config.Load(filepath.Join(folder, config.FileName))
+	path := filepath.Join(folder, config.FileName)
+	c, err := config.Load(path)
 	if taffrail.KindOf(err) == taffrail.KindNotFound {
 		return config.Config{}, nil
 	}
+	if err == nil {
+		err = checkFound(path, c.Terraform)
+	}
 	return c, err
+}
+
+// foundKeys are the keys that may stand in a file which nobody named, because it lies beside the stack: whoever writes the code writes that
+// file, too. Such a file must not have programs run, vouch for what is run, or say that missing resources are nothing to worry about.
+var foundKeys = []string{
+	"also", "concurrency", "confirm_delay", "fallback", "init", "list", "pending", "plan_timeout", "retry_pause", "service_concurrency", "timeout",
+	"var_files", "vars", "workspace",
+}
+
+func checkFound(path string, section []byte) error {
+	var written map[string]any
+	if err := yaml.Unmarshal(section, &written); err != nil {
+		return nil //nolint:nilerr // who decodes it for good says what is wrong, and where
+	}
+	for _, key := range slices.Sorted(maps.Keys(written)) {
+		if slices.Contains(foundKeys, key) {
+			continue
+		}
+		return &taffrail.Error{
+			Op: "read configuration", Kind: taffrail.KindInvalid, Err: fmt.Errorf("%s:%d: %q is not taken from a file that lies beside the stack", path, lineOf(section, key), key),
+			Hint: "whoever writes the code could set it there: give the flag, or name the file with --config",
+		}
+	}
+	return nil
+}
+
+// lineOf is the line of a key, from 1.
+func lineOf(text []byte, key string) int {
+	line := 1
+	for l := range bytes.Lines(text) {
+		if bytes.HasPrefix(bytes.TrimLeft(l, " \"'{"), []byte(key)) {
+			return line
+		}
+		line++
+	}
+	return 1
 }
 
 // underFlags merges what a file says of the source with what flags say, which counts more. The text of the file stays as it is where that
