@@ -182,8 +182,12 @@ func (c *cliRun) run(ctx context.Context, kind usercli.Kind, more []string, read
 		}
 		more = append(more, "-var-file="+file)
 	}
-	for name, text := range s.config.Vars {
-		more = append(more, "-var="+name+"="+text)
+	if len(s.config.Vars) > 0 { // not as arguments, which anybody on the host can see
+		file, err := c.copy.Put("settings.tfvars", c.reading.tree.Root.Written(s.config.Vars))
+		if err != nil {
+			return err
+		}
+		more = append(more, "-var-file="+file)
 	}
 	return c.copy.Plan(ctx, c.tool, kind, more, read)
 }

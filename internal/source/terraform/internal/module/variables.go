@@ -1,8 +1,11 @@
 package module
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,6 +17,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/convert"
 
+	"github.com/hashicorp/hcl/v2/hclwrite"
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/diag"
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/lang"
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/regular"
@@ -137,4 +141,19 @@ func (m *Module) addValues(name string, given map[string]hcl.Expression, asked b
 		given[key] = attr.Expr
 	}
 	return nil
+}
+
+// Written is a file of values (tfvars) that gives variables these texts, in the same sense in which the tools take -var: as it is for
+// a variable of a primitive type or of none, else as an expression.
+func (m *Module) Written(texts map[string]string) []byte {
+	var b bytes.Buffer
+	for _, name := range slices.Sorted(maps.Keys(texts)) {
+		v := m.variables[name]
+		value := []byte(texts[name])
+		if !v.typed || v.typ.IsPrimitiveType() {
+			value = hclwrite.TokensForValue(cty.StringVal(texts[name])).Bytes()
+		}
+		fmt.Fprintf(&b, "%s = %s\n", name, value)
+	}
+	return b.Bytes()
 }

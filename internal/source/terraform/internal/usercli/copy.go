@@ -105,6 +105,12 @@ func failed(err error) error {
 	return &taffrail.Error{Op: "copy stack", Kind: taffrail.KindUnavailable, Err: err, Hint: "free some space for temporary files, or set TMPDIR to where there is some"}
 }
 
+// Put writes a file beside the copy, for the tool to read, and gives its path. It goes with the copy.
+func (c *Copy) Put(name string, data []byte) (string, error) {
+	path := c.at(name)
+	return path, os.WriteFile(path, data, 0o600)
+}
+
 func (c *Copy) at(elem ...string) string { return filepath.Join(append([]string{c.dir}, elem...)...) }
 
 func (c *Copy) fill() (err error) {

@@ -9,13 +9,58 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclparse"
+	"github.com/zclconf/go-cty/cty"
 
 	"github.com/taffrail-dev/taffrail"
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/diag"
 )
 
 // running are the types of data sources that run a program of the code's choice whenever they are read, which a plan does.
-var running = []string{"external", "shell_script"}
+var running = []string{"external", "local_command", "shell_script"}
+
+var (
+	// harmless are the backends that a data source may read whose own settings name no program.
+	harmless = []string{"azurerm", "cloud", "consul", "cos", "gcs", "http", "local", "oss", "pg", "remote", "s3"}
+	// leading are settings of backends that lead to files which may name a program for credentials.
+	leading = []string{
+		"config_path", "config_paths", "credentials", "exec", "profile", "shared_config_file", "shared_config_files", "shared_credentials_file",
+		"shared_credentials_files", "web_identity_token_file",
+	}
+)
+
+// mayRun says whether a data source terraform_remote_state may have a program run: the backend "kubernetes" gets its credentials from one, and
+// files of settings can name one. What cannot be read off the code may.
+func mayRun(body hcl.Body) bool {
+	attrs, _ := body.JustAttributes() // its only block is lifecycle, which is none of our business
+	backend := attrs["backend"]
+	if backend == nil || !slices.Contains(harmless, word(backend.Expr)) {
+		return true
+	}
+	config := attrs["config"]
+	if config == nil {
+		return false
+	}
+	pairs, diags := hcl.ExprMap(config.Expr)
+	if diags.HasErrors() {
+		return true
+	}
+	return slices.ContainsFunc(pairs, func(p hcl.KeyValuePair) bool {
+		key := word(p.Key)
+		return key == "" || slices.Contains(leading, key)
+	})
+}
+
+// word is the text of an expression that is one, and nothing else.
+func word(expr hcl.Expression) string {
+	if key := hcl.ExprAsKeyword(expr); key != "" {
+		return key
+	}
+	v, diags := expr.Value(nil)
+	if diags.HasErrors() || v.Type() != cty.String || v.IsNull() || !v.IsKnown() {
+		return ""
+	}
+	return v.AsString()
+}
 
 // Programs says where the code, of any module, has a program run during a plan: "main.tf:12: data external". Provisioners run at
 // an apply alone. What cannot be read is an error, since it might run anything.
@@ -94,7 +139,8 @@ func programsIn(path string) ([]program, error) {
 
 var (
 	topBlocks = &hcl.BodySchema{Blocks: []hcl.BlockHeaderSchema{
-		{Type: "data", LabelNames: []string{"type", "name"}}, {Type: "check", LabelNames: []string{"name"}}, {Type: "terraform"},
+		{Type: "data", LabelNames: []string{"type", "name"}}, {Type: "ephemeral", LabelNames: []string{"type", "name"}},
+		{Type: "check", LabelNames: []string{"name"}}, {Type: "terraform"},
 	}}
 	innerBlocks = &hcl.BodySchema{Blocks: []hcl.BlockHeaderSchema{
 		{Type: "data", LabelNames: []string{"type", "name"}}, {Type: "encryption"},
@@ -118,7 +164,7 @@ func inBody(body hcl.Body, schema *hcl.BodySchema) (found []program, err error) 
 			}
 			found = append(found, inner...)
 		default:
-			if slices.Contains(running, b.Labels[0]) {
+			if slices.Contains(running, b.Labels[0]) || b.Labels[0] == "terraform_remote_state" && mayRun(b.Body) {
 				found = append(found, program{line: b.DefRange.Start.Line, what: b.Type + " " + b.Labels[0]})
 			}
 		}

@@ -212,19 +212,50 @@ func TestPrograms(t *testing.T) {
 		"check.tf":                        "check \"c\" {\n  data \"external\" \"y\" { program = [\"true\"] }\n}\n",
 		"key.tofu":                        "terraform {\n  encryption {\n    key_provider \"external\" \"k\" { command = [\"true\"] }\n  }\n}\n",
 		"m/data.tf.json":                  `{"data":{"external":{"z":{"program":["true"]}}}}`,
+		"once.tf":                         "ephemeral \"local_command\" \"e\" { command = \"true\" }\n",
 		"m/fine.tf":                       "data \"other\" \"w\" {}\nresource \"external\" \"x\" {}\n",
 		"unused/main.tf":                  "data \"external\" \"u\" { program = [\"true\"] }\n",
 		"terraform.tfvars":                "data = 1\n",
 		".terraform/modules/modules.json": `{"Modules":[{"Key":"","Dir":"."},{"Key":"m","Dir":"m"}]}`,
 	})
 	got, err := open(t, stackAt(dir)).Programs()
-	want := []string{"check.tf:2: data external", "key.tofu:3: key_provider external", "main.tf:3: data external", "m/data.tf.json:1: data external"}
+	want := []string{"check.tf:2: data external", "key.tofu:3: key_provider external", "main.tf:3: data external", "once.tf:1: ephemeral local_command", "m/data.tf.json:1: data external"}
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {
 		t.Error(diff, err)
 	}
 	write(t, dir, map[string]string{"broken.tf": "data \"external\" {"})
 	if _, err := open(t, stackAt(dir)).Programs(); taffrail.KindOf(err) != taffrail.KindInvalid {
 		t.Errorf("broken code: %v", err)
+	}
+}
+
+// The state of another stack may be read by a backend that runs a program for its credentials, or through a file that names one.
+func TestProgramsOfRemoteStates(t *testing.T) {
+	for code, runs := range map[string]bool{
+		`backend = "local"`: false,
+		`backend = "s3"
+config = { bucket = "b", key = var.k }`: false,
+		`backend = "gcs"
+config = { "bucket" = "b" }`: false,
+		`backend = "kubernetes"
+config = { config_path = "./kubeconfig" }`: true,
+		`backend = var.backend`: true,
+		`config = {}`:           true,
+		`backend = "s3"
+config = { shared_config_files = ["./aws"] }`: true,
+		`backend = "s3"
+config = { profile = "x" }`: true,
+		`backend = "s3"
+config = { (var.key) = "x" }`: true,
+		`backend = "s3"
+config = merge({}, {})`: true,
+	} {
+		dir := t.TempDir()
+		write(t, dir, map[string]string{"main.tf": "data \"terraform_remote_state\" \"x\" {\n" + code + "\n}\n"})
+		got, err := open(t, stackAt(dir)).Programs()
+		if err != nil || len(got) > 0 != runs {
+			t.Errorf("%s: %q, %v", code, got, err)
+		}
 	}
 }
 
