@@ -14,7 +14,7 @@ import (
 // PlanResourceChange plans what is proposed, but for what the world says that a plan keeps. The old type is marked as such in
 // every answer, as the old SDK does it. What cannot be read is an error, unless the world wants the question to be deadly.
 func (s *server) PlanResourceChange(_ context.Context, r *tfprotov6.PlanResourceChangeRequest) (*tfprotov6.PlanResourceChangeResponse, error) {
-	resp := &tfprotov6.PlanResourceChangeResponse{UnsafeToUseLegacyTypeSystem: r.TypeName == "odd_legacy", PlannedPrivate: r.PriorPrivate}
+	resp := &tfprotov6.PlanResourceChangeResponse{UnsafeToUseLegacyTypeSystem: r.TypeName == "odd_legacy", PlannedPrivate: r.PriorPrivate} //nolint:staticcheck // as the old SDK does
 	t := ctyType(resources[r.TypeName].ValueType())
 	proposed, err := msgpack.Unmarshal(r.ProposedNewState.MsgPack, t)
 	if err != nil {
@@ -65,6 +65,6 @@ func (s *serverV5) PlanResourceChange(ctx context.Context, r *tfprotov5.PlanReso
 	}
 	return &tfprotov5.PlanResourceChangeResponse{
 		PlannedState: (*tfprotov5.DynamicValue)(out.PlannedState), PlannedPrivate: out.PlannedPrivate, Diagnostics: diagnosticsV5(out.Diagnostics),
-		UnsafeToUseLegacyTypeSystem: out.UnsafeToUseLegacyTypeSystem,
+		UnsafeToUseLegacyTypeSystem: out.UnsafeToUseLegacyTypeSystem, //nolint:staticcheck // as the old SDK does
 	}, nil
 }
