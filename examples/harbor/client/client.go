@@ -49,7 +49,15 @@ func New(address string, o Options) (*Client, error) {
 	if err != nil || base.Scheme != "http" && base.Scheme != "https" || base.Host == "" {
 		return nil, fmt.Errorf("cloud address %q: want http://HOST:PORT", address)
 	}
-	return &Client{base: base, opts: o, http: &http.Client{Timeout: o.Timeout}}, nil
+	return &Client{base: base, opts: o, http: &http.Client{Timeout: o.Timeout, Transport: transport()}}, nil
+}
+
+// transport keeps as many connections to the cloud as programs make calls at once; the default keeps two, and dials anew for all others.
+func transport() http.RoundTripper {
+	const most = 100
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.MaxIdleConns, t.MaxIdleConnsPerHost = most, most
+	return t
 }
 
 // An Error is the cloud's refusal.
