@@ -7,7 +7,7 @@ SHELL         := bash
 
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS  := -s -w -X main.version=$(VERSION)
-FUZZTIME ?= 3s
+FUZZTIME ?= 1s
 stage    := tools/stage
 
 # The binary names its revision where git answers. Where it refuses (a checkout that
@@ -59,7 +59,7 @@ vuln: ## known vulnerabilities in reach of the code (VULN_DB=... for a mirror)
 	@$(stage) "vulnerabilities" tools/vuln/run
 
 .PHONY: fuzz
-fuzz: ## every fuzz target for FUZZTIME (3s) each
+fuzz: ## every fuzz target for FUZZTIME (1s) each
 	@FUZZTIME=$(FUZZTIME) $(stage) "fuzz" tools/fuzz
 
 .PHONY: check-fmt
