@@ -11,7 +11,11 @@ import (
 // confirm reads each candidate by its identity: a list may still show what is gone, and says little of what is there. What cannot be
 // read so must be in a second list, a while later.
 func (v *visit) confirm(ctx context.Context, t string, candidates []*candidate) []*candidate {
-	if len(candidates) == 0 || v.session.ensure(ctx) != nil {
+	if len(candidates) == 0 {
+		return nil
+	}
+	if f := v.session.ensure(ctx); f != nil {
+		v.listing.note(t, v.gap(f)) // nobody can say whether they are there
 		return nil
 	}
 	b := &batch{left: candidates}
@@ -79,7 +83,15 @@ func (v *visit) find(ctx context.Context, t string, c *candidate) *provider.Fail
 
 // again keeps those candidates that a second list shows as well, and takes the objects that it gives.
 func (v *visit) again(ctx context.Context, t string, unsure []*candidate) []*candidate {
-	if len(unsure) == 0 || !wait(ctx, v.listing.stack.config.ConfirmDelay) || v.session.ensure(ctx) != nil {
+	if len(unsure) == 0 {
+		return nil
+	}
+	f := stopped()
+	if wait(ctx, v.listing.stack.config.ConfirmDelay) {
+		f = v.session.ensure(ctx)
+	}
+	if f != nil {
+		v.listing.note(t, v.gap(f))
 		return nil
 	}
 	k := v.listable[t]
@@ -88,7 +100,7 @@ func (v *visit) again(ctx context.Context, t string, unsure []*candidate) []*can
 		return nil // it was said before
 	}
 	second := map[string]provider.Listed{}
-	f := v.session.process.List(ctx, provider.ListRequest{
+	f = v.session.process.List(ctx, provider.ListRequest{
 		Type: t, Config: config, Objects: true, Limit: maxListed + 1, Idle: v.listing.stack.config.Timeout,
 	}, func(l provider.Listed) { second[decodeKey(l.Identity, k)] = l })
 	if f != nil {

@@ -18,6 +18,8 @@ import (
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/backend"
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/diag"
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/install"
+	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/lang"
+	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/regular"
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/usercli"
 )
 
@@ -153,14 +155,12 @@ func (k *keeper) checkPrograms() error {
 
 // keyProgram says where a file has a program give or use a key: "main.tf:3", or nothing.
 func keyProgram(file string) (string, error) {
-	info, err := os.Stat(file)
-	const most = 16 << 20
-	if err != nil || !info.Mode().IsRegular() || info.Size() > most {
-		return "", err
+	data, err := regular.ReadFile(file, regular.MaxCode)
+	if err == nil {
+		err = lang.CheckNesting(data)
 	}
-	data, err := os.ReadFile(file)
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("%s: %w", filepath.Base(file), err)
 	}
 	parser, name := hclparse.NewParser(), filepath.Base(file)
 	parse := parser.ParseHCL

@@ -38,8 +38,11 @@ func Functions(f Folder) map[string]function.Function {
 	for _, name := range []string{"bcrypt", "ephemeralasnull", "plantimestamp", "timestamp", "uuid"} {
 		table[name] = unpredictable(name)
 	}
-	table["templatefile"] = f.templateFile(table, 0)
-	table["templatestring"] = templateString(table)
+	m := newMeter()
+	table = m.metered(table)
+	for name, fn := range m.metered(map[string]function.Function{"templatefile": f.templateFile(table, 0), "templatestring": templateString(table)}) {
+		table[name] = fn
+	}
 	for name, fn := range maps.Clone(table) {
 		table["core::"+name] = fn
 	}

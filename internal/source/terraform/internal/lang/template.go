@@ -68,6 +68,7 @@ func render(source, name string, vars map[string]cty.Value, table map[string]fun
 	if diags.HasErrors() {
 		return cty.NilVal, errors.New("the template is broken")
 	}
+	MeterLoops(expr)
 	v, diags := expr.Value(&hcl.EvalContext{Variables: vars, Functions: table})
 	if diags.HasErrors() {
 		return cty.NilVal, errors.New("the template cannot be rendered")

@@ -97,33 +97,12 @@ func (e *evaluator) once(f *frame, name string, u lang.Unknown, work func() cty.
 	e.active[key] = true
 	v := work()
 	delete(e.active, key)
-	if size(v, maxSize) > maxSize {
+	if lang.Size(v, maxSize) > maxSize {
 		u.What += ", which is too large"
 		v = e.refuse(u)
 	}
 	e.known[key] = v
 	return v
-}
-
-// size counts the bytes and elements of a value, as far as a limit. A number counts for the digits that it has when it is written out.
-func size(v cty.Value, limit int) int {
-	n := 0
-	_ = cty.Walk(v, func(_ cty.Path, v cty.Value) (bool, error) {
-		v, _ = v.Unmark()
-		n++
-		if v.IsKnown() && !v.IsNull() {
-			switch v.Type() {
-			case cty.String:
-				n += len(v.AsString())
-			case cty.Number:
-				if !lang.Writable(v) {
-					n += limit
-				}
-			}
-		}
-		return n <= limit, nil
-	})
-	return n
 }
 
 // context has the values of references, and of nothing else.

@@ -173,6 +173,9 @@ func parseFile(data []byte, name string) (*hcl.File, error) {
 		if err := diag.First(lang.CheckJSONNumbers(data, name)); err != nil {
 			return nil, err
 		}
+		if err := diag.First(lang.CheckJSONLoops(data, name)); err != nil {
+			return nil, err
+		}
 		file, diags := parser.ParseJSON(data, name)
 		return file, diag.First(diags)
 	}
@@ -181,5 +184,6 @@ func parseFile(data []byte, name string) (*hcl.File, error) {
 		return nil, diag.First(diags)
 	}
 	body, _ := file.Body.(*hclsyntax.Body)
+	lang.MeterLoops(body)
 	return file, diag.First(lang.CheckNumbers(body))
 }

@@ -13,6 +13,8 @@ import (
 
 	"github.com/taffrail-dev/taffrail"
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/diag"
+	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/lang"
+	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/regular"
 )
 
 // running are the types of data sources that run a program of the code's choice whenever they are read, which a plan does.
@@ -114,16 +116,13 @@ type program struct {
 	what string
 }
 
-// maxCode is the size of the largest file of code that is read.
-const maxCode = 64 << 20
-
 func programsIn(path string) ([]program, error) {
-	if info, err := os.Stat(path); err != nil || info.Size() > maxCode {
-		return nil, fmt.Errorf("%s is larger than %d MiB: %w", path, maxCode>>20, err)
-	}
-	data, err := os.ReadFile(path)
+	data, err := regular.ReadFile(path, regular.MaxCode)
 	if err != nil {
 		return nil, err
+	}
+	if err := lang.CheckNesting(data); err != nil {
+		return nil, fmt.Errorf("%s: %w", filepath.Base(path), err)
 	}
 	parser := hclparse.NewParser()
 	parse := parser.ParseHCL
