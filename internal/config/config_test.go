@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -228,4 +229,14 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestPipeIsNoFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), FileName)
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Load(path); taffrail.KindOf(err) != taffrail.KindInvalid {
+		t.Error(err)
+	}
 }

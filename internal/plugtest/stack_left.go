@@ -78,8 +78,21 @@ func fingerprint(root string) (map[string]string, error) {
 // settle is how long what ends may take to be gone.
 const settle = 3 * time.Second
 
+// settled counts the goroutines once their number stays: what an earlier test left behind may be about to end, and would make up for
+// one that is left now.
+func settled() int {
+	n, same := runtime.NumGoroutine(), 0
+	for end := time.Now().Add(settle); same < 5 && time.Now().Before(end); same++ {
+		time.Sleep(5 * time.Millisecond)
+		if now := runtime.NumGoroutine(); now != n {
+			n, same = now, 0
+		}
+	}
+	return n
+}
+
 func checkClose(t *testing.T, c StackCase) error {
-	goroutines, processes := runtime.NumGoroutine(), children()
+	goroutines, processes := settled(), children()
 	s := c.Open(t)
 	if r := read(t.Context(), s, taffrail.Selection{}); r.err != nil {
 		return r.err
