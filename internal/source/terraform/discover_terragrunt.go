@@ -2,16 +2,16 @@ package terraform
 
 import (
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
-	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 
 	"github.com/taffrail-dev/taffrail"
+	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/lang"
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/module"
+	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/regular"
 )
 
 const (
@@ -66,20 +66,13 @@ func (s *search) unit(f folder) (taffrail.Place, bool) {
 
 // terragruntBlocks tells which blocks a file of Terragrunt has. Nothing in it is worked out: its functions can run programs.
 func terragruntBlocks(path string) (map[string]bool, error) {
-	info, err := os.Stat(path)
+	data, err := regular.ReadFile(path, maxConfig)
 	if err != nil {
 		return nil, err
 	}
-	if !info.Mode().IsRegular() || info.Size() > maxConfig {
-		return nil, &fs.PathError{Op: "read", Path: path, Err: fs.ErrInvalid}
-	}
-	data, err := os.ReadFile(path)
+	file, err := lang.Parse(data, path)
 	if err != nil {
 		return nil, err
-	}
-	file, diags := hclsyntax.ParseConfig(data, path, hcl.InitialPos)
-	if diags.HasErrors() {
-		return nil, diags
 	}
 	blocks := map[string]bool{}
 	if body, ok := file.Body.(*hclsyntax.Body); ok {

@@ -9,10 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/hashicorp/hcl/v2"
-	"github.com/hashicorp/hcl/v2/hclparse"
 
 	"github.com/taffrail-dev/taffrail"
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/backend"
@@ -156,20 +154,12 @@ func (k *keeper) checkPrograms() error {
 // keyProgram says where a file has a program give or use a key: "main.tf:3", or nothing.
 func keyProgram(file string) (string, error) {
 	data, err := regular.ReadFile(file, regular.MaxCode)
-	if err == nil {
-		err = lang.CheckNesting(data)
-	}
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", filepath.Base(file), err)
 	}
-	parser, name := hclparse.NewParser(), filepath.Base(file)
-	parse := parser.ParseHCL
-	if strings.HasSuffix(file, ".json") {
-		parse = parser.ParseJSON
-	}
-	parsed, diags := parse(data, name)
-	if diags.HasErrors() {
-		return "", diag.First(diags)
+	parsed, err := lang.Parse(data, filepath.Base(file))
+	if err != nil {
+		return "", err
 	}
 	bodies := []hcl.Body{parsed.Body}
 	for _, kind := range []string{"terraform", "encryption"} {

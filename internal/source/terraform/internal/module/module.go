@@ -14,7 +14,6 @@ import (
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
-	"github.com/hashicorp/hcl/v2/hclparse"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 
 	"github.com/taffrail-dev/taffrail"
@@ -165,25 +164,18 @@ func (m *Module) loadFile(name string) error {
 
 // parseFile parses one file. Ranges have the name of the file, without its folder.
 func parseFile(data []byte, name string) (*hcl.File, error) {
-	if err := lang.CheckNesting(data); err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	parser := hclparse.NewParser()
 	if strings.HasSuffix(name, ".json") {
-		if err := diag.First(lang.CheckJSONNumbers(data, name)); err != nil {
+		if err := diag.First(append(lang.CheckJSONNumbers(data, name), lang.CheckJSONLoops(data, name)...)); err != nil {
 			return nil, err
 		}
-		if err := diag.First(lang.CheckJSONLoops(data, name)); err != nil {
-			return nil, err
-		}
-		file, diags := parser.ParseJSON(data, name)
-		return file, diag.First(diags)
 	}
-	file, diags := parser.ParseHCL(data, name)
-	if diags.HasErrors() {
-		return nil, diag.First(diags)
+	file, err := lang.Parse(data, name)
+	if err != nil {
+		return nil, err
 	}
-	body, _ := file.Body.(*hclsyntax.Body)
-	lang.MeterLoops(body)
-	return file, diag.First(lang.CheckNumbers(body))
+	if body, ok := file.Body.(*hclsyntax.Body); ok {
+		lang.MeterLoops(body)
+		err = diag.First(lang.CheckNumbers(body))
+	}
+	return file, err
 }

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
-	"github.com/hashicorp/hcl/v2/hclparse"
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/taffrail-dev/taffrail"
@@ -121,17 +120,9 @@ func programsIn(path string) ([]program, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := lang.CheckNesting(data); err != nil {
-		return nil, fmt.Errorf("%s: %w", filepath.Base(path), err)
-	}
-	parser := hclparse.NewParser()
-	parse := parser.ParseHCL
-	if strings.HasSuffix(path, ".json") {
-		parse = parser.ParseJSON
-	}
-	file, diags := parse(data, filepath.Base(path))
-	if diags.HasErrors() {
-		return nil, diag.First(diags)
+	file, err := lang.Parse(data, filepath.Base(path))
+	if err != nil {
+		return nil, err
 	}
 	return inBody(file.Body, topBlocks)
 }
