@@ -49,7 +49,7 @@ func (s *session) foresee(ctx context.Context, j *job, answer provider.Answer, l
 // stir looks at a resource of which nothing differs but what the provider computes. That is no drift, unless it makes the provider
 // plan a change that it would not plan of what was recorded: some keep a digest of all that is live, and compare nothing else.
 func (s *session) stir(ctx context.Context, j *job, live, next cty.Value) (died bool) {
-	moved := movedByItself(j.prior, live, j.converter.Resource)
+	moved := movedByItself(&j.observation, j.converter.Resource)
 	if len(moved) == 0 || next.RawEquals(live) {
 		return false
 	}
@@ -75,38 +75,21 @@ func (s *session) stir(ctx context.Context, j *job, live, next cty.Value) (died 
 }
 
 // movedByItself lists the attributes that differ, if the provider alone gives them their values; nothing if any other differs.
-func movedByItself(recorded, live cty.Value, r *schema.Resource) []string {
+func movedByItself(o *taffrail.Observation, r *schema.Resource) []string {
 	var moved []string
-	for name, was := range recorded.AsValueMap() {
-		is := live.GetAttr(name)
+	for name, was := range o.Recorded.Fields() {
+		is, _ := o.Live.Field(name)
 		part := r.Part.Fields[name]
 		switch {
-		case was.RawEquals(is) || name == "timeouts":
+		case was.Equal(is) || name == "timeouts":
 		case part != nil && part.Computed && !part.Optional:
 			moved = append(moved, name)
-		case r.Legacy && isEmpty(was) && isEmpty(is):
+		case r.Legacy && was.IsEmpty() && is.IsEmpty():
 		default:
 			return nil
 		}
 	}
 	return moved
-}
-
-// isEmpty says whether the old SDK cannot tell a value from null.
-func isEmpty(v cty.Value) bool {
-	switch {
-	case v.IsNull():
-		return true
-	case !v.IsKnown():
-		return false
-	case v.Type() == cty.String:
-		return v.AsString() == ""
-	case v.Type() == cty.Bool:
-		return v.False()
-	case v.Type() == cty.Number:
-		return v.AsBigFloat().Sign() == 0
-	}
-	return v.CanIterateElements() && v.LengthInt() == 0
 }
 
 // plan asks what the next apply would make of a state of the resource. There is no answer where the question cannot be put, or the answer
