@@ -95,7 +95,11 @@ func (v *bundleVerifier) compare(t Tile, hashes []tlog.Hash) error {
 		if err != nil {
 			return v.unlinked(err)
 		}
-		if fold(hashes) != want {
+		var tile edge
+		for _, h := range hashes {
+			tile.add(h)
+		}
+		if tile.root() != want {
 			v.report.fail(VerdictEntries, "entries [%d, %d): they are not those of the tree", t.N*TileWidth, (t.N+1)*TileWidth)
 		}
 		return nil
@@ -132,29 +136,11 @@ func (v *bundleVerifier) fullTile(n int64) (tlog.Hash, error) {
 	return v.level1[n-v.level1At], nil
 }
 
-// fold is the root over a power of two of hashes.
-func fold(hashes []tlog.Hash) tlog.Hash {
-	level := slices.Clone(hashes)
-	for len(level) > 1 {
-		for i := range len(level) / 2 {
-			level[i] = tlog.NodeHash(level[2*i], level[2*i+1])
-		}
-		level = level[:len(level)/2]
-	}
-	return level[0]
-}
-
 func (v *bundleVerifier) entry(index int64, leaf []byte, hash tlog.Hash) {
 	v.settleLater(index)
-	for n := completed(index); n > 1; n-- {
-		last := len(v.edge.roots) - 1
-		if last < 0 {
-			break // the tiles were broken, which is said
-		}
-		hash = tlog.NodeHash(v.edge.roots[last], hash)
-		v.edge.roots = v.edge.roots[:last]
+	if !v.broken {
+		v.edge.add(hash)
 	}
-	v.edge.roots, v.edge.size = append(v.edge.roots, hash), index+1
 	v.names(index, leaf)
 	v.named += bytes.Count(leaf, []byte(`"sha256":"`))
 	var h header

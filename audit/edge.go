@@ -41,3 +41,13 @@ func (e edge) root() tlog.Hash {
 
 // completed says how many hashes are stored with the entry of an index: its own, and one for each subtree it completes.
 func completed(index int64) int { return 1 + bits.TrailingZeros64(uint64(index+1)) }
+
+// add lets the tree grow by one entry, whose hash this is.
+func (e *edge) add(h tlog.Hash) {
+	for n := completed(e.size); n > 1; n-- {
+		last := len(e.roots) - 1
+		h = tlog.NodeHash(e.roots[last], h)
+		e.roots = e.roots[:last]
+	}
+	e.roots, e.size = append(e.roots, h), e.size+1
+}

@@ -91,12 +91,21 @@ func ParseProof(text []byte) (Proof, error) {
 	if !ok || err != nil || p.Index < 0 || strconv.FormatInt(p.Index, 10) != number {
 		return Proof{}, fmt.Errorf("parse proof: %.60q is no index", lines[0])
 	}
-	for _, line := range lines[1:] {
-		h, err := tlog.ParseHash(line)
-		if err != nil || h.String() != line {
-			return Proof{}, fmt.Errorf("parse proof: %.60q is not the base64 of 32 bytes", line)
-		}
-		p.Hashes = append(p.Hashes, h)
+	if p.Hashes, err = parseHashes(lines[1:]); err != nil {
+		return Proof{}, fmt.Errorf("parse proof: %w", err)
 	}
 	return p, nil
+}
+
+// parseHashes reads hashes, one on each line, in the one spelling that there is.
+func parseHashes(lines []string) ([]tlog.Hash, error) {
+	var hashes []tlog.Hash
+	for _, line := range lines {
+		h, err := tlog.ParseHash(line)
+		if err != nil || h.String() != line {
+			return nil, fmt.Errorf("%.60q is not the base64 of 32 bytes", line)
+		}
+		hashes = append(hashes, h)
+	}
+	return hashes, nil
 }

@@ -57,12 +57,8 @@ func ParseGrowth(text []byte) (Growth, error) {
 	if len(lines)-1 > maxProofHashes {
 		return Growth{}, fmt.Errorf("parse request: it has %d lines of proof, and %d is the most", len(lines)-1, maxProofHashes)
 	}
-	for _, line := range lines[1:] {
-		h, err := tlog.ParseHash(line)
-		if err != nil || h.String() != line {
-			return Growth{}, fmt.Errorf("parse request: %.60q is not the base64 of 32 bytes", line)
-		}
-		g.Proof = append(g.Proof, h)
+	if g.Proof, err = parseHashes(lines[1:]); err != nil {
+		return Growth{}, fmt.Errorf("parse request: %w", err)
 	}
 	return g, nil
 }
