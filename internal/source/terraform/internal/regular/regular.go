@@ -13,7 +13,8 @@ import (
 // MaxCode bounds files of code, of values and what functions of the language read: far above what people write.
 const MaxCode = 16 << 20
 
-// Open opens a regular file, or what a link to one leads to. That it is not there is [fs.ErrNotExist].
+// Open opens a regular file, or what a link to one leads to. That it is not there is [fs.ErrNotExist], that it is something else an
+// [*OddError].
 func Open(path string) (*os.File, error) {
 	info, err := os.Stat(path) // a device may do something when it is opened
 	if err == nil {
@@ -50,14 +51,41 @@ func ReadFile(path string, most int64) ([]byte, error) {
 	return data, err
 }
 
+// An OddError says that a path leads to something that is no regular file.
+type OddError struct {
+	Path string
+	What string // "a folder", "a named pipe", "a device", "a socket", or empty for anything else
+}
+
+// Error names what it is where that is a usual mistake.
+func (e *OddError) Error() string {
+	switch e.What {
+	case Folder:
+		return e.Path + " is a folder, and no file"
+	case pipe:
+		return e.Path + " is a named pipe, and no regular file"
+	}
+	return e.Path + " is no regular file"
+}
+
+// Folder is what an [OddError] calls a folder.
+const Folder = "a folder"
+
+const pipe = "a named pipe"
+
 func check(path string, info fs.FileInfo) error {
+	e := &OddError{Path: path}
 	switch mode := info.Mode(); {
 	case mode.IsRegular():
 		return nil
 	case mode.IsDir():
-		return fmt.Errorf("%s is a folder, and no file", path)
+		e.What = Folder
 	case mode&fs.ModeNamedPipe != 0:
-		return fmt.Errorf("%s is a named pipe, and no regular file", path)
+		e.What = pipe
+	case mode&fs.ModeDevice != 0:
+		e.What = "a device"
+	case mode&fs.ModeSocket != 0:
+		e.What = "a socket"
 	}
-	return fmt.Errorf("%s is no regular file", path)
+	return e
 }
