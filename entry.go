@@ -17,6 +17,15 @@ const (
 	EntryDriftFound   EntryType = "drift.found"
 	EntryDriftChanged EntryType = "drift.changed"
 	EntryDriftEnded   EntryType = "drift.ended"
+	EntryHeartbeat    EntryType = "log.heartbeat"
+	EntryVerified     EntryType = "log.verified"
+	EntryExported     EntryType = "log.exported"
+	EntryRedacted     EntryType = "log.redacted"
+	EntryHeld         EntryType = "log.held"
+	EntryReleased     EntryType = "log.released"
+	EntryPruned       EntryType = "log.pruned"
+	EntryKeyRotated   EntryType = "key.rotated"
+	EntryKeyRevoked   EntryType = "key.revoked"
 )
 
 // An Outcome says how what an entry is about went.
@@ -29,6 +38,11 @@ const (
 	OutcomeIncomplete Outcome = "incomplete" // done, with gaps
 	OutcomeFailed     Outcome = "failed"
 	OutcomeObserved   Outcome = "observed" // something of the outside world, seen
+
+	// OutcomeIntended is of an entry that says what is about to be done. Another, whose Intent is its index, says how it went.
+	OutcomeIntended Outcome = "intended"
+	// OutcomeUnknown is of an entry that says that an intent was found without an outcome, after a crash: it may have been done or not.
+	OutcomeUnknown Outcome = "unknown_outcome"
 )
 
 // An Entry is one leaf of the log. Its fields stand in clear and its body depends on the type; large or erasable payloads
@@ -45,6 +59,16 @@ type Entry struct {
 	Request  string    // joins the entries of one request, such as one scan
 	Intent   *int64    // index of the intent that this is the outcome of
 	Body     EntryBody // says the type and the version
+	// Digests are those of the fields that stand outside of the entry, each of which can be erased (RFC 9901). Sorted.
+	Digests []string
+	// Disclosed are such fields, to be salted and stored beside the log when the entry is appended. An entry that was read has none.
+	Disclosed []Field
+}
+
+// A Field is a field of an entry that can be erased: what names a person belongs here.
+type Field struct {
+	Name  string
+	Value string
 }
 
 // An EntryBody holds the fields of one type of entry.
@@ -204,6 +228,15 @@ var bodies = map[bodyKind]func([]byte) (EntryBody, error){
 	kindOf(DriftFound{}):   decodeBody[DriftFound],
 	kindOf(DriftChanged{}): decodeBody[DriftChanged],
 	kindOf(DriftEnded{}):   decodeBody[DriftEnded],
+	kindOf(Heartbeat{}):    decodeBody[Heartbeat],
+	kindOf(Verified{}):     decodeBody[Verified],
+	kindOf(Exported{}):     decodeBody[Exported],
+	kindOf(Redacted{}):     decodeBody[Redacted],
+	kindOf(Held{}):         decodeBody[Held],
+	kindOf(Released{}):     decodeBody[Released],
+	kindOf(Pruned{}):       decodeBody[Pruned],
+	kindOf(KeyRotated{}):   decodeBody[KeyRotated],
+	kindOf(KeyRevoked{}):   decodeBody[KeyRevoked],
 }
 
 type bodyKind struct {
@@ -236,8 +269,13 @@ type entryForm struct {
 	Outcome  Outcome         `json:"outcome"`
 	Request  string          `json:"request,omitempty"`
 	Intent   *int64          `json:"intent,omitempty"`
+	Digests  []string        `json:"_sd,omitempty"`
+	HashAlg  string          `json:"_sd_alg,omitempty"` // that Digests are made with
 	Body     json.RawMessage `json:"body"`
 }
+
+// digestAlgorithm is that of [Entry].Digests, as RFC 9901 names it.
+const digestAlgorithm = "sha-256"
 
 // MarshalJSON writes the entry. The log makes the bytes canonical; see audit.Canonical.
 func (e Entry) MarshalJSON() ([]byte, error) {
@@ -245,14 +283,17 @@ func (e Entry) MarshalJSON() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	kind, clock := kindOf(e.Body), ""
+	kind, clock, algorithm := kindOf(e.Body), "", ""
 	if !e.Clock.IsZero() {
 		clock = e.Clock.UTC().Format(time.RFC3339Nano)
+	}
+	if len(e.Digests) > 0 {
+		algorithm = digestAlgorithm
 	}
 	return json.Marshal(entryForm{
 		Version: kind.version, Type: kind.entryType, Time: e.Time.UTC().Format(time.RFC3339Nano), Clock: clock, Counter: e.Counter, Nonce: e.Nonce,
 		Scope: e.Scope, Actor: e.Actor, Resource: e.Resource, Outcome: e.Outcome, Request: e.Request, Intent: e.Intent,
-		Body: body,
+		Digests: e.Digests, HashAlg: algorithm, Body: body,
 	})
 }
 
@@ -273,13 +314,19 @@ func ParseEntry(leaf []byte) (Entry, error) {
 			return Entry{}, &Error{Op: "read entry", Kind: KindCorrupt, Err: err}
 		}
 	}
+	if len(f.Digests) > 0 && f.HashAlg != digestAlgorithm {
+		return Entry{}, &Error{
+			Op: "read entry", Kind: KindInvalid, Err: fmt.Errorf("its fields are hashed with %q, which is not known", f.HashAlg),
+			Hint: "a newer taffrail wrote this log; use that one",
+		}
+	}
 	body, err := parseBody(f)
 	if err != nil {
 		return Entry{}, err
 	}
 	return Entry{
 		Time: at, Clock: clock, Counter: f.Counter, Nonce: f.Nonce, Scope: f.Scope, Actor: f.Actor,
-		Resource: f.Resource, Outcome: f.Outcome, Request: f.Request, Intent: f.Intent, Body: body,
+		Resource: f.Resource, Outcome: f.Outcome, Request: f.Request, Intent: f.Intent, Digests: f.Digests, Body: body,
 	}, nil
 }
 

@@ -15,6 +15,10 @@ type Reader interface {
 	// Size is the number of entries, which is the index of the next one: the highest stored index plus one.
 	Size() (int64, error)
 
+	// Pruned is the index before which the bodies of entries were dropped on purpose; 0 where all are there. It is a multiple of
+	// [TileWidth]. Their hashes are stored as ever.
+	Pruned() (int64, error)
+
 	// Entries calls f with the entries from ≤ index < to, in order. Body is valid during the call only. An entry that is
 	// not stored is an error that wraps [ErrMissing], after f was called for those before it. An error of f ends the
 	// reading and is returned as it is.

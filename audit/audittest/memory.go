@@ -17,6 +17,7 @@ type State struct {
 	Entries     [][]byte
 	Hashes      []*tlog.Hash // by [tlog.StoredHashIndex]
 	Checkpoints []Note       // by increasing size
+	Pruned      int64        // bodies before this index were dropped on purpose
 }
 
 // A Note is a stored checkpoint.
@@ -31,6 +32,7 @@ func (s State) Clone() State {
 		Entries:     slices.Clone(s.Entries),
 		Hashes:      slices.Clone(s.Hashes),
 		Checkpoints: slices.Clone(s.Checkpoints),
+		Pruned:      s.Pruned,
 	}
 	for i, e := range c.Entries {
 		c.Entries[i] = bytes.Clone(e)
@@ -116,6 +118,8 @@ func (m *Memory) Write(ctx context.Context, f func(audit.Writer) error) error {
 type memoryTx struct{ s State }
 
 func (t *memoryTx) Size() (int64, error) { return int64(len(t.s.Entries)), nil }
+
+func (t *memoryTx) Pruned() (int64, error) { return t.s.Pruned, nil }
 
 func (t *memoryTx) ReadHashes(ids []int64) ([]tlog.Hash, error) {
 	hashes := make([]tlog.Hash, len(ids))

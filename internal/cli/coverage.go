@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/taffrail-dev/taffrail"
+	"github.com/taffrail-dev/taffrail/audit"
 	"github.com/taffrail-dev/taffrail/internal/daemon"
 )
 
@@ -169,7 +170,7 @@ func logLine(l daemon.LogPosition) string {
 	if l.First == l.Last {
 		span = fmt.Sprintf("entry %d", l.First)
 	}
-	if l.Level != daemon.LevelSigned {
+	if l.Level != audit.LevelSigned {
 		return fmt.Sprintf("Log: %s %s, not signed yet, origin %s", span, safe(string(l.Level)), safe(l.Origin))
 	}
 	return fmt.Sprintf("Log: %s signed, checkpoint %d, origin %s", span, l.Size, safe(l.Origin))

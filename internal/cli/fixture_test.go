@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/taffrail-dev/taffrail"
+	"github.com/taffrail-dev/taffrail/audit"
 	"github.com/taffrail-dev/taffrail/internal/daemon"
 )
 
@@ -30,7 +31,7 @@ func reportOf(drifts ...taffrail.Drift) daemon.ScanReport {
 		Statuses: map[taffrail.Status]int{taffrail.InSync: 16 - len(drifts), taffrail.Modified: 0, taffrail.Deleted: 0, taffrail.Unmanaged: 0, taffrail.NotChecked: 0},
 		Drifts:   []taffrail.Drift{}, Ended: []daemon.EndedDrift{}, Unseen: []daemon.UnseenDrift{}, Noise: []taffrail.Finding{},
 		Pending: []taffrail.Finding{}, Listed: []taffrail.ResourceType{}, Expired: []string{},
-		Log: daemon.LogPosition{Origin: testOrigin, Key: testKey, First: 12, Last: 15, Level: daemon.LevelSigned, Size: 16, Root: "cm9vdA=="},
+		Log: daemon.LogPosition{Origin: testOrigin, Key: testKey, First: 12, Last: 15, Level: audit.LevelSigned, Size: 16, Root: "cm9vdA=="},
 	}
 	for i, d := range drifts {
 		d.ID, d.Entry = taffrail.DriftID(fmt.Sprintf("drift-%016x", i)), int64(13+i)

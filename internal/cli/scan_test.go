@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/taffrail-dev/taffrail"
+	"github.com/taffrail-dev/taffrail/audit"
 	"github.com/taffrail-dev/taffrail/internal/daemon"
 )
 
@@ -109,7 +110,7 @@ func TestScanTable(t *testing.T) {
 		{name: "noise_all", report: noisy(), args: []string{"--all"}},
 		{name: "new_log", report: func() daemon.ScanReport { r := reportOf(); r.Log.Started = true; r.Log.First = 0; return r }()},
 		{name: "new_log_quiet", report: func() daemon.ScanReport { r := reportOf(); r.Log.Started = true; return r }(), args: []string{"-q"}},
-		{name: "not_signed", report: func() daemon.ScanReport { r := reportOf(); r.Log.Level = daemon.LevelSequenced; return r }()},
+		{name: "not_signed", report: func() daemon.ScanReport { r := reportOf(); r.Log.Level = audit.LevelSequenced; return r }()},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			golden(t, "scan/"+c.name, run(t, answering(c.report), append([]string{"scan", "infra/prod"}, c.args...)...))

@@ -14,6 +14,7 @@ import (
 	"github.com/google/jsonschema-go/jsonschema"
 
 	"github.com/taffrail-dev/taffrail"
+	"github.com/taffrail-dev/taffrail/audit"
 	"github.com/taffrail-dev/taffrail/internal/daemon"
 )
 
@@ -51,7 +52,7 @@ func schemaOf[T any](t *testing.T) *jsonschema.Schema {
 			taffrail.ActionMove, taffrail.ActionImport, taffrail.ActionForget),
 		reflect.TypeFor[taffrail.Outcome]():     oneOf(taffrail.OutcomeOK, taffrail.OutcomeIncomplete),
 		reflect.TypeFor[taffrail.EndReason]():   oneOf(taffrail.EndInSync, taffrail.EndReleased, taffrail.EndIgnored, taffrail.EndAccepted, taffrail.EndGone),
-		reflect.TypeFor[daemon.Level]():         oneOf(daemon.LevelSequenced, daemon.LevelSigned),
+		reflect.TypeFor[audit.Level]():          oneOf(audit.LevelQueued, audit.LevelSequenced, audit.LevelSigned, audit.LevelWitnessed, audit.LevelAnchored),
 		reflect.TypeFor[taffrail.CheckResult](): oneOf(checkResults...),
 		reflect.TypeFor[eventType]():            oneOf(eventTypes...),
 	}})

@@ -226,6 +226,8 @@ func (emptyLog) ReadHashes(ids []int64) ([]tlog.Hash, error) {
 
 func (emptyLog) Size() (int64, error) { return 0, nil }
 
+func (emptyLog) Pruned() (int64, error) { return 0, nil }
+
 func (emptyLog) Entries(from, to int64, _ func(int64, []byte) error) error {
 	if from < to {
 		return fmt.Errorf("entry %d: %w", from, audit.ErrMissing)

@@ -100,25 +100,16 @@ type UnseenDrift struct {
 	Entry   int64            `json:"entry"` // that holds what it looked like
 }
 
-// A Level says how far an entry of the log has come.
-type Level string
-
-// The levels that this program reaches so far.
-const (
-	LevelSequenced Level = "sequenced" // its index is durable
-	LevelSigned    Level = "signed"    // a checkpoint covers it
-)
-
 // A LogPosition says where in the log a request's entries stand.
 type LogPosition struct {
-	Origin  string `json:"origin"`
-	Started bool   `json:"started"` // this request began the log: it is not linked to an earlier one
-	Key     string `json:"key"`     // verifier key: what an auditor keeps
-	First   int64  `json:"first"`   // index of the first entry of the request
-	Last    int64  `json:"last"`
-	Level   Level  `json:"level"`
-	Size    int64  `json:"size"` // of the newest checkpoint
-	Root    string `json:"root"` // base64, of the newest checkpoint
+	Origin  string      `json:"origin"`
+	Started bool        `json:"started"` // this request began the log: it is not linked to an earlier one
+	Key     string      `json:"key"`     // verifier key: what an auditor keeps
+	First   int64       `json:"first"`   // index of the first entry of the request
+	Last    int64       `json:"last"`
+	Level   audit.Level `json:"level"`
+	Size    int64       `json:"size"` // of the newest checkpoint
+	Root    string      `json:"root"` // base64, of the newest checkpoint
 }
 
 // LogInfo says which log this is.

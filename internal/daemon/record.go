@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/taffrail-dev/taffrail"
+	"github.com/taffrail-dev/taffrail/audit"
 	"github.com/taffrail-dev/taffrail/internal/store"
 )
 
@@ -46,7 +47,7 @@ func (s *scan) finish(ctx context.Context) (ScanReport, error) {
 		return ScanReport{}, err
 	}
 	r.Log.Origin, r.Log.Key, r.Log.Started = l.origin, l.key, s.began
-	r.Log.Level, r.Log.Size, r.Log.Root = LevelSigned, checkpoint.Size, checkpoint.Root.String()
+	r.Log.Level, r.Log.Size, r.Log.Root = audit.LevelSigned, checkpoint.Size, checkpoint.Root.String()
 	return r, nil
 }
 

@@ -10,13 +10,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/taffrail-dev/taffrail"
+	"github.com/taffrail-dev/taffrail/audit"
 )
 
 func TestFirstScanBeginsALogAndSaysSo(t *testing.T) {
 	s := newSite(t, newWorld("a", "b"))
 	d := s.start(t)
 	r := scanOnce(t, d)
-	if !r.Log.Started || r.Log.Key == "" || !strings.HasPrefix(r.Log.Origin, "taffrail.local/") || r.Log.Level != LevelSigned {
+	if !r.Log.Started || r.Log.Key == "" || !strings.HasPrefix(r.Log.Origin, "taffrail.local/") || r.Log.Level != audit.LevelSigned {
 		t.Errorf("%+v", r.Log)
 	}
 	if r.Outcome != taffrail.OutcomeOK || r.Statuses[taffrail.InSync] != 2 || r.Coverage.Checked != 2 || len(r.Drifts) != 0 {
@@ -202,7 +203,7 @@ func TestAScanThatIsCutShortIsHonest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.Outcome != taffrail.OutcomeIncomplete || len(r.Drifts) != 1 || r.Coverage.Checked != 1 || r.Coverage.Incomplete != 2 || r.Log.Level != LevelSigned {
+	if r.Outcome != taffrail.OutcomeIncomplete || len(r.Drifts) != 1 || r.Coverage.Checked != 1 || r.Coverage.Incomplete != 2 || r.Log.Level != audit.LevelSigned {
 		t.Errorf("%+v", r)
 	}
 	wellAt(t, s)

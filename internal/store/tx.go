@@ -49,6 +49,9 @@ func (tx *Tx) Size() (size int64, err error) {
 	return size, nil
 }
 
+// Pruned implements [audit.Reader].
+func (tx *Tx) Pruned() (int64, error) { return 0, nil }
+
 // Entries implements [audit.Reader].
 func (tx *Tx) Entries(from, to int64, f func(index int64, body []byte) error) error {
 	rows, err := tx.sql.QueryContext(tx.ctx, "SELECT idx, body FROM entry WHERE idx >= ? AND idx < ? ORDER BY idx", from, to)
