@@ -42,6 +42,7 @@ var dependencyRule = []struct {
 	{"internal/config", rule{ours: []string{"."}, foreign: []string{"github.com/goccy/go-yaml"}}},
 	{"internal/detect", rule{ours: []string{"."}, never: []string{"os", "net", "log", "database/sql", "math/rand"}}},
 	{"internal/plug", rule{ours: []string{"."}, foreign: []string{"github.com/goccy/go-yaml"}}},
+	{"internal/pgtest", rule{foreign: []string{"github.com/jackc/pgx/v5"}}},
 	{"internal/plugtest", rule{ours: []string{".", "internal/plug"}, foreign: []string{"github.com/google/go-cmp"}}},
 	{"internal/store", rule{ours: []string{".", "audit"}, foreign: []string{"golang.org/x/mod", "golang.org/x/sys", "github.com/pressly/goose/v3", "modernc.org/sqlite"}}},
 	{"internal/source/*/internal/...", rule{ours: []string{".", "internal/plug", "internal/source/*/internal/..."}, foreign: anything}},

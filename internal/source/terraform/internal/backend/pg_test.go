@@ -3,117 +3,22 @@
 package backend
 
 import (
-	"bufio"
 	"context"
 	"fmt"
-	"net"
-	"os"
-	"os/exec"
-	"os/user"
-	"path/filepath"
-	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/taffrail-dev/taffrail"
+	"github.com/taffrail-dev/taffrail/internal/pgtest"
 )
 
-const pgPassword = "keel-haul-7"
-
-// postgres starts a server of its own and gives the address to which "/database" and a query are added.
-func postgres(t *testing.T) (port int) {
-	t.Helper()
-	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin")
-	if len(found) == 0 {
-		t.Skip("this part is skipped: the programs of Postgres are not installed (Debian: postgresql)")
-	}
-	bin := found[len(found)-1]
-	run := func(name string, arguments ...string) *exec.Cmd {
-		cmd := exec.Command(filepath.Join(bin, name), arguments...)
-		cmd.Dir = "/"
-		cmd.SysProcAttr = asNobody(t)
-		return cmd
-	}
-	dir := pgFolder(t)
-	password := filepath.Join(dir, "password")
-	if err := os.WriteFile(password, []byte(pgPassword), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	data := filepath.Join(dir, "data")
-	if out, err := run("initdb", "-D", data, "-U", "captain", "-A", "scram-sha-256", "--pwfile", password, "-E", "UTF8", "--no-locale", "--no-sync").CombinedOutput(); err != nil {
-		t.Fatalf("initdb: %v: %s", err, out)
-	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	port = listener.Addr().(*net.TCPAddr).Port
-	listener.Close()
-	server := run("postgres", "-D", data, "-p", strconv.Itoa(port), "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="+dir, "-c", "fsync=off")
-	messages, err := server.StderrPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := server.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = server.Process.Signal(syscall.SIGINT)
-		_ = server.Wait()
-	})
-	lines := bufio.NewScanner(messages)
-	for lines.Scan() {
-		if strings.Contains(lines.Text(), "ready to accept connections") {
-			go func() {
-				for lines.Scan() { // so that the server never waits for us
-				}
-			}()
-			return port
-		}
-		t.Log(lines.Text())
-	}
-	t.Fatal("Postgres did not start")
-	return 0
-}
-
-// asNobody gives another user to run as where we are root, which Postgres refuses to be.
-func asNobody(t *testing.T) *syscall.SysProcAttr {
-	if os.Getuid() != 0 {
-		return nil
-	}
-	for _, name := range []string{"postgres", "nobody"} {
-		if u, err := user.Lookup(name); err == nil {
-			uid, _ := strconv.ParseUint(u.Uid, 10, 32)
-			gid, _ := strconv.ParseUint(u.Gid, 10, 32)
-			return &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}
-		}
-	}
-	t.Skip("this part is skipped: Postgres does not run as root, and there is no user to run it as")
-	return nil
-}
-
-// pgFolder is short, since the path of a socket is limited, and belongs to whom the server runs as.
-func pgFolder(t *testing.T) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "pg")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	if attr := asNobody(t); attr != nil {
-		if err := os.Chown(dir, int(attr.Credential.Uid), int(attr.Credential.Gid)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return dir
-}
+const pgPassword = pgtest.Password
 
 func TestPostgres(t *testing.T) {
-	port := postgres(t)
+	port := pgtest.Start(t, "fsync=off").Port
 	url := func(user, password, database string) string {
 		return fmt.Sprintf("postgres://%s:%s@127.0.0.1:%d/%s?sslmode=disable", user, password, port, database)
 	}
