@@ -25,7 +25,7 @@ func Parse(name string, text []byte) (c Config, err error) {
 			c, err = Config{}, d.refuse(nil, "check the spelling of the YAML", "it cannot be read as YAML: %v", p)
 		}
 	}()
-	root, err := d.root()
+	root, err := d.root(topKeys)
 	if err != nil || root == nil {
 		return Config{}, err
 	}
@@ -50,8 +50,8 @@ type document struct {
 	text []byte
 }
 
-// root is the mapping that the file holds; nil if it holds nothing.
-func (d document) root() (*ast.MappingNode, error) {
+// root is the mapping that the file holds; nil if it holds nothing. What it may hold is for the hint.
+func (d document) root(known keys) (*ast.MappingNode, error) {
 	if !utf8.Valid(d.text) {
 		return nil, d.refuse(nil, "save it as UTF-8", "it is not UTF-8")
 	}
@@ -86,7 +86,7 @@ func (d document) root() (*ast.MappingNode, error) {
 		}
 		return root, nil
 	}
-	return nil, d.refuse(body.GetToken(), "the keys are "+topKeys.list(), "it is %s, and no keys", describe(body))
+	return nil, d.refuse(body.GetToken(), "the keys are "+known.list(), "it is %s, and no keys", describe(body))
 }
 
 // tooDeep gives the token at which brackets, or entries that begin on one line, stand in each other too deeply; nil if none does. The
@@ -169,11 +169,8 @@ func (d document) section(root *ast.MappingNode, m *ast.MappingValueNode) ([]byt
 			end = at.Line - 1
 		}
 	}
-	first := []rune(lines[from.Line-1])
-	for i := range min(m.Start.Position.Column, len(first)) { // up to the colon, and with it
-		first[i] = ' '
-	}
-	section := strings.Repeat("\n", from.Line-1) + string(first) + strings.Join(lines[from.Line:end], "")
+	first := blank(lines[from.Line-1], m.Start.Position.Column) // up to the colon, and with it
+	section := strings.Repeat("\n", from.Line-1) + first + strings.Join(lines[from.Line:end], "")
 	return []byte(section), nil
 }
 
