@@ -58,6 +58,7 @@ type Entry struct {
 	Outcome  Outcome   // how it went
 	Request  string    // joins the entries of one request, such as one scan
 	Intent   *int64    // index of the intent that this is the outcome of
+	Error    string    // of an outcome: why it failed
 	Body     EntryBody // says the type and the version
 	// Digests are those of the fields that stand outside of the entry, each of which can be erased (RFC 9901). Sorted.
 	Digests []string
@@ -269,6 +270,7 @@ type entryForm struct {
 	Outcome  Outcome         `json:"outcome"`
 	Request  string          `json:"request,omitempty"`
 	Intent   *int64          `json:"intent,omitempty"`
+	Error    string          `json:"error,omitempty"`
 	Digests  []string        `json:"_sd,omitempty"`
 	HashAlg  string          `json:"_sd_alg,omitempty"` // that Digests are made with
 	Body     json.RawMessage `json:"body"`
@@ -292,7 +294,7 @@ func (e Entry) MarshalJSON() ([]byte, error) {
 	}
 	return json.Marshal(entryForm{
 		Version: kind.version, Type: kind.entryType, Time: e.Time.UTC().Format(time.RFC3339Nano), Clock: clock, Counter: e.Counter, Nonce: e.Nonce,
-		Scope: e.Scope, Actor: e.Actor, Resource: e.Resource, Outcome: e.Outcome, Request: e.Request, Intent: e.Intent,
+		Scope: e.Scope, Actor: e.Actor, Resource: e.Resource, Outcome: e.Outcome, Request: e.Request, Intent: e.Intent, Error: e.Error,
 		Digests: e.Digests, HashAlg: algorithm, Body: body,
 	})
 }
@@ -326,7 +328,7 @@ func ParseEntry(leaf []byte) (Entry, error) {
 	}
 	return Entry{
 		Time: at, Clock: clock, Counter: f.Counter, Nonce: f.Nonce, Scope: f.Scope, Actor: f.Actor,
-		Resource: f.Resource, Outcome: f.Outcome, Request: f.Request, Intent: f.Intent, Digests: f.Digests, Body: body,
+		Resource: f.Resource, Outcome: f.Outcome, Request: f.Request, Intent: f.Intent, Error: f.Error, Digests: f.Digests, Body: body,
 	}, nil
 }
 

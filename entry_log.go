@@ -27,7 +27,6 @@ type Exported struct {
 	Filter string  `json:"filter,omitempty"` // that single entries were chosen by
 	Size   int64   `json:"size"`             // of the checkpoint
 	SHA256 string  `json:"sha256,omitempty"` // of the bundle, hexadecimal; in the outcome
-	Error  string  `json:"error,omitempty"`  // in the outcome: why it failed
 }
 
 // Redacted says that a field or a payload of an entry was erased. The entry stays, and so does every proof of it.
@@ -37,8 +36,7 @@ type Redacted struct {
 	Digest  string `json:"digest,omitempty"`  // that the entry holds of it
 	Payload string `json:"payload,omitempty"` // or the SHA-256 of a payload that the entry names, hexadecimal
 	Reason  string `json:"reason"`
-	Basis   string `json:"basis"`           // in law
-	Error   string `json:"error,omitempty"` // in the outcome: why it failed
+	Basis   string `json:"basis"` // in law
 }
 
 // Held says that the entries From to before To must be kept as they are, with all that belongs to them, until the hold is released.
@@ -46,14 +44,12 @@ type Held struct {
 	From   int64  `json:"from"`
 	To     int64  `json:"to"` // 0: without end, also those that are yet to come
 	Reason string `json:"reason"`
-	Error  string `json:"error,omitempty"` // in the outcome: why it failed
 }
 
 // Released says that a hold is over.
 type Released struct {
 	Hold   int64  `json:"hold"` // index of the outcome of the hold
 	Reason string `json:"reason"`
-	Error  string `json:"error,omitempty"` // in the outcome: why it failed
 }
 
 // Pruned says that the bodies of all entries before an index were dropped, with their payloads and fields. Their hashes stay.
@@ -62,16 +58,14 @@ type Pruned struct {
 	Reason   string   `json:"reason"`
 	Dropped  int64    `json:"payloads"`           // payloads that were dropped; in the outcome
 	Snapshot *BlobRef `json:"snapshot,omitempty"` // what the index held of those entries; in the outcome
-	Error    string   `json:"error,omitempty"`    // in the outcome: why it failed
 }
 
 // KeyRotated says that another key signs the log from a size on. Until Until, the old key signs beside it.
 type KeyRotated struct {
-	Old   string `json:"old"`             // verifier keys
-	New   string `json:"new"`             //
-	From  int64  `json:"from"`            // the first size that New signs; in the outcome
-	Until int64  `json:"until"`           // the first size that Old does not sign any more; in the outcome
-	Error string `json:"error,omitempty"` // in the outcome: why it failed
+	Old   string `json:"old"`   // verifier keys
+	New   string `json:"new"`   //
+	From  int64  `json:"from"`  // the first size that New signs; in the outcome
+	Until int64  `json:"until"` // the first size that Old does not sign any more; in the outcome
 }
 
 // KeyRevoked says that a key must not be believed for any size above At: it is in other hands. New signs instead.
@@ -80,7 +74,6 @@ type KeyRevoked struct {
 	At     int64  `json:"at"`
 	New    string `json:"new"`
 	Reason string `json:"reason"`
-	Error  string `json:"error,omitempty"` // in the outcome: why it failed
 }
 
 // Kind implements [EntryBody].

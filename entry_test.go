@@ -26,6 +26,27 @@ func everyBody() []taffrail.EntryBody {
 		taffrail.DriftFound{DriftSeen: seen},
 		taffrail.DriftChanged{DriftSeen: seen},
 		taffrail.DriftEnded{Drift: "drift-0123456789abcdef", Why: taffrail.EndInSync},
+		taffrail.Heartbeat{Seconds: 900, Alarms: []string{"unanchored"}},
+		taffrail.Verified{Size: 7, Root: "r", Signed: 7, Problems: []string{"p"}, Millis: 3},
+		taffrail.Exported{From: 0, To: 256, Single: []int64{300}, Count: 1, Filter: "f", Size: 301, SHA256: "a"},
+		taffrail.Redacted{Entry: 3, Field: "by", Digest: "d", Reason: "r", Basis: "b"},
+		taffrail.Held{From: 0, To: 0, Reason: "r"},
+		taffrail.Released{Hold: 4, Reason: "r"},
+		taffrail.Pruned{Before: 256, Reason: "r", Dropped: 9, Snapshot: &taffrail.BlobRef{SHA256: "a", Size: 1}},
+		taffrail.KeyRotated{Old: "o", New: "n", From: 9, Until: 20},
+		taffrail.KeyRevoked{Key: "k", At: 9, New: "n", Reason: "r"},
+	}
+}
+
+// Each type of entry that there is has an example above.
+func TestEveryBodyIsThere(t *testing.T) {
+	seen := map[taffrail.EntryType]bool{}
+	for _, body := range everyBody() {
+		entryType, _ := body.Kind()
+		seen[entryType] = true
+	}
+	if len(seen) != 15 {
+		t.Errorf("%d types: %v", len(seen), seen)
 	}
 }
 
@@ -34,7 +55,7 @@ func TestEntryComesBack(t *testing.T) {
 	for _, body := range everyBody() {
 		in := taffrail.Entry{
 			Time: time.Date(2026, 1, 2, 3, 4, 5, 600, time.UTC), Clock: time.Date(2025, 1, 2, 3, 4, 5, 0, time.UTC), Counter: 8, Nonce: strings.Repeat("0", 32), Scope: "terraform/l/default",
-			Actor: "taffrail/1", Resource: "a.b", Outcome: taffrail.OutcomeOK, Request: "r", Intent: &intent, Body: body,
+			Actor: "taffrail/1", Resource: "a.b", Outcome: taffrail.OutcomeOK, Request: "r", Intent: &intent, Error: "e", Digests: []string{"d"}, Body: body,
 		}
 		leaf, err := json.Marshal(in)
 		if err != nil {
@@ -60,6 +81,7 @@ func TestParseEntryRefuses(t *testing.T) {
 		{`{"v":1,"type":"log.started","time":"yesterday","body":{}}`, taffrail.KindCorrupt, "yesterday"},
 		{`{"v":1,"type":"log.started","time":"2026-01-01T00:00:00Z","body":[]}`, taffrail.KindCorrupt, "body of log.started"},
 		{`{"v":2,"type":"log.started","time":"2026-01-01T00:00:00Z","body":{}}`, taffrail.KindInvalid, `type "log.started" version 2`},
+		{`{"v":1,"type":"log.started","time":"2026-01-01T00:00:00Z","_sd":["d"],"_sd_alg":"md5","body":{}}`, taffrail.KindInvalid, `hashed with "md5"`},
 		{`{"v":1,"type":"moon.landed","time":"2026-01-01T00:00:00Z","body":{}}`, taffrail.KindInvalid, "moon.landed"},
 	} {
 		_, err := taffrail.ParseEntry([]byte(tc.leaf))
