@@ -12,7 +12,6 @@ import (
 	"slices"
 	"time"
 
-	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 )
 
@@ -71,13 +70,13 @@ type BundleRequest struct {
 	Blob func(digest string) ([]byte, error)
 }
 
-// WriteBundle writes a bundle of what the log holds under its newest checkpoint, which verifier must have signed. What is written is
+// WriteBundle writes a bundle of what the log holds under its newest checkpoint, which one of its keys must have signed. What is written is
 // one snapshot, whatever is appended meanwhile.
-func WriteBundle(ctx context.Context, w io.Writer, s Storage, verifier note.Verifier, req BundleRequest) (Manifest, error) {
+func WriteBundle(ctx context.Context, w io.Writer, s Storage, keys Keys, req BundleRequest) (Manifest, error) {
 	var m Manifest
 	err := s.View(ctx, func(r Reader) error {
-		b := bundler{ctx: ctx, r: r, req: req, tar: tar.NewWriter(w)}
-		if err := b.begin(verifier); err != nil {
+		b := bundler{ctx: ctx, r: r, keys: keys, req: req, tar: tar.NewWriter(w)}
+		if err := b.begin(); err != nil {
 			return err
 		}
 		err := b.write()
@@ -93,6 +92,7 @@ func WriteBundle(ctx context.Context, w io.Writer, s Storage, verifier note.Veri
 type bundler struct {
 	ctx      context.Context
 	r        Reader
+	keys     Keys
 	req      BundleRequest
 	cp       Checkpoint
 	manifest Manifest
@@ -100,7 +100,7 @@ type bundler struct {
 }
 
 // begin looks at the checkpoint, and settles what will be written.
-func (b *bundler) begin(verifier note.Verifier) error {
+func (b *bundler) begin() error {
 	msg, err := b.r.Checkpoint()
 	if err != nil {
 		return err
@@ -108,7 +108,7 @@ func (b *bundler) begin(verifier note.Verifier) error {
 	if msg == nil {
 		return errors.New("nothing is signed yet")
 	}
-	if b.cp, err = OpenCheckpoint(msg, verifier); err != nil {
+	if b.cp, err = b.keys.Open(msg); err != nil {
 		return err
 	}
 	size := b.cp.Size
@@ -184,6 +184,11 @@ func (b *bundler) write() error {
 	err = b.r.Checkpoints(func(size int64, msg []byte) error {
 		if size == 0 || size >= b.cp.Size || size < b.manifest.From && size != b.manifest.Since {
 			return nil
+		}
+		if _, err := b.keys.Open(msg); errors.Is(err, ErrKeyRange) {
+			return nil // it counts for nothing
+		} else if err != nil {
+			return err
 		}
 		return b.file(fmt.Sprintf("checkpoints/%d.note", size), msg)
 	})

@@ -22,15 +22,15 @@ import (
 
 // An archive is a log of entries as a program writes them, under a key of its own, and an auditor's policy.
 type archive struct {
-	t        testing.TB
-	storage  *audittest.Memory
-	guard    *audittest.MemoryGuard
-	key      note.Signer
-	verifier note.Verifier
-	vkey     string
-	log      *audit.Log
-	clock    time.Time
-	blobs    map[string][]byte
+	t       testing.TB
+	storage *audittest.Memory
+	guard   *audittest.MemoryGuard
+	key     note.Signer
+	ring    audit.Ring
+	vkey    string
+	log     *audit.Log
+	clock   time.Time
+	blobs   map[string][]byte
 }
 
 func newArchive(t testing.TB) *archive {
@@ -46,10 +46,10 @@ func newArchive(t testing.TB) *archive {
 	if a.key, err = note.NewSigner(skey); err != nil {
 		t.Fatal(err)
 	}
-	if a.verifier, err = note.NewVerifier(vkey); err != nil {
+	if a.ring, err = audittest.RingOf(vkey, a.key); err != nil {
 		t.Fatal(err)
 	}
-	if a.log, err = audit.Begin(t.Context(), a.storage, audit.NewSigner(a.key, a.verifier, a.guard)); err != nil {
+	if a.log, err = audit.Begin(t.Context(), a.storage, audit.NewSigner(a.ring, a.guard)); err != nil {
 		t.Fatal(err)
 	}
 	return a
@@ -114,7 +114,7 @@ func (a *archive) export(req audit.BundleRequest) []byte {
 	a.t.Helper()
 	req.Payloads, req.Blob, req.Made, req.Program = a.payloads, a.blob, a.clock, "test"
 	var b bytes.Buffer
-	if _, err := audit.WriteBundle(a.t.Context(), &b, a.storage, a.verifier, req); err != nil {
+	if _, err := audit.WriteBundle(a.t.Context(), &b, a.storage, a.ring.Keys(), req); err != nil {
 		a.t.Fatal(err)
 	}
 	return b.Bytes()

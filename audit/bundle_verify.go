@@ -191,7 +191,7 @@ func (v *bundleVerifier) takeCheckpoint(msg []byte) error {
 	} else {
 		v.head = s.Head
 		v.report.Signed, v.report.Witnesses = s.level(), append(v.report.Witnesses, s.Cosignatures...)
-		v.report.settle(VerdictSignature, FindingOK, "signed by %s+%08x", s.Origin, s.Key.verifier.KeyHash())
+		v.report.settle(VerdictSignature, FindingOK, "signed by %s", s.Key.ID())
 		v.quorum(s)
 		v.bound(s)
 	}

@@ -17,7 +17,7 @@ func TestSignGroups(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		gate := &gatedGuard{Guard: w.guard, open: make(chan struct{}), calls: new(calls)}
-		signer := audit.NewSigner(w.key, w.verifier, gate)
+		signer := audit.NewSigner(w.ring, gate)
 		close(gate.open)
 		l, err := audit.Begin(t.Context(), w.storage, signer)
 		if err != nil {
@@ -53,7 +53,7 @@ func TestSignCallerLeaves(t *testing.T) {
 		w := newWorld(t)
 		gate := &gatedGuard{Guard: w.guard, open: make(chan struct{}), calls: new(calls)}
 		close(gate.open)
-		l, err := audit.Begin(t.Context(), w.storage, audit.NewSigner(w.key, w.verifier, gate))
+		l, err := audit.Begin(t.Context(), w.storage, audit.NewSigner(w.ring, gate))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -150,7 +150,7 @@ func sizeOf(s audit.Storage) (size int64, err error) {
 func TestStubbornGuard(t *testing.T) {
 	w := grown(t, 1)
 	w.append(1)
-	signer := audit.NewSigner(w.key, w.verifier, stubbornGuard{w.guard})
+	signer := audit.NewSigner(w.ring, stubbornGuard{w.guard})
 	if _, err := audit.Open(t.Context(), w.storage, signer); !errors.Is(err, audit.ErrConflict) {
 		t.Errorf("error is %v, want ErrConflict", err)
 	}

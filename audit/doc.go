@@ -16,7 +16,7 @@
 //
 // A log begins once, on request:
 //
-//	signer := audit.NewSigner(key, verifier, guard)
+//	signer := audit.NewSigner(keyring, guard)
 //	log, err := audit.Open(ctx, storage, signer)
 //	if errors.Is(err, audit.ErrNoLog) {
 //		log, err = audit.Begin(ctx, storage, signer)
@@ -48,11 +48,17 @@
 // So the guard is never ahead of what is durable, and a signature never ahead of the guard. Of two processes that
 // sign at once, one loses the swap, looks again and signs the rest. Two histories cannot both be signed.
 //
+// # Keys
+//
+// A log has one name for ever, and keys that follow each other: [Keys] says which of them signs which sizes. Before each signature the
+// signer asks for them anew. A key that was revoked is valid for sizes up to one that is named, whatever else it signed: such checkpoints
+// count for nothing, and the next key signs what they covered.
+//
 // # Format
 //
 // The hash of an entry is SHA-256(0x00 || body), that of an inner node SHA-256(0x01 || left || right), and the tree is
 // that of RFC 6962, section 2.1. Stored hashes have the order of [tlog.StoredHashIndex]. A checkpoint is a signed note
-// (C2SP signed-note and tlog-checkpoint) with an Ed25519 signature by the key that bears the log's name, and without
+// (C2SP signed-note and tlog-checkpoint) with an Ed25519 signature by a key that bears the log's name, and without
 // extension lines:
 //
 //	taffrail.local/example

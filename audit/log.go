@@ -116,11 +116,14 @@ func (l *Log) lead(ctx context.Context, r *round) {
 	}
 }
 
+// maxRotations is how often one signature may be overtaken by a change of keys.
+const maxRotations = 3
+
 // extend signs what is committed and stores the checkpoint. By the time it is called the entries are durable: if we
 // stop anywhere here, they are neither lost nor acknowledged as signed.
 func (l *Log) extend(ctx context.Context) (Checkpoint, error) {
 	var lost Head
-	for {
+	for rotations := 0; ; {
 		sv, err := takeSurvey(ctx, l.storage, l.signer)
 		if err != nil {
 			return Checkpoint{}, err
@@ -131,6 +134,10 @@ func (l *Log) extend(ctx context.Context) (Checkpoint, error) {
 		cp, err := l.sign(ctx, sv)
 		if errors.Is(err, ErrConflict) && sv.head != lost {
 			lost = sv.head // another process has signed since; go on from there
+			continue
+		}
+		if errors.Is(err, ErrKeyRange) && rotations < maxRotations {
+			rotations++ // the key's time ended while it signed; its successor signs the same
 			continue
 		}
 		if err != nil {
@@ -145,7 +152,11 @@ func (l *Log) sign(ctx context.Context, sv survey) (Checkpoint, error) {
 	if err != nil {
 		return Checkpoint{}, err
 	}
-	cp, err := OpenCheckpoint(msg, l.signer.Verifier())
+	keys, err := l.signer.Keys(ctx)
+	if err != nil {
+		return Checkpoint{}, err
+	}
+	cp, err := keys.Open(msg)
 	if err != nil {
 		return Checkpoint{}, err
 	}

@@ -16,23 +16,23 @@ const origin = "taffrail.local/test"
 
 // A world is all that is durable of one log, and its key.
 type world struct {
-	t        *testing.T
-	storage  *audittest.Memory
-	guard    *audittest.MemoryGuard
-	faults   *audittest.Faults
-	key      note.Signer
-	verifier note.Verifier
+	t       *testing.T
+	storage *audittest.Memory
+	guard   *audittest.MemoryGuard
+	faults  *audittest.Faults
+	key     note.Signer
+	ring    audit.Ring
 }
 
 func newWorld(t *testing.T) *world {
-	key, verifier := audittest.Key(t, origin)
-	return &world{t, audittest.NewMemory(), audittest.NewMemoryGuard(), new(audittest.Faults), key, verifier}
+	ring := audittest.Ring(t, origin)
+	return &world{t, audittest.NewMemory(), audittest.NewMemoryGuard(), new(audittest.Faults), ring.Private()[0], ring}
 }
 
 func (w *world) store() audit.Storage { return audittest.FaultyStorage(w.storage, w.faults) }
 
 func (w *world) signer() *audit.GuardedSigner {
-	return audit.NewSigner(audittest.FaultyKey(w.key, w.faults), w.verifier, audittest.FaultyGuard(w.guard, w.faults))
+	return audit.NewSigner(audittest.FaultyKeys(w.ring, w.faults), audittest.FaultyGuard(w.guard, w.faults))
 }
 
 func (w *world) begin() *audit.Log {
@@ -124,7 +124,7 @@ func TestLife(t *testing.T) {
 	if cp.Size != 3 || cp.Origin != origin || cp.Root != reference(3) {
 		t.Errorf("signed %+v", cp.Head)
 	}
-	if opened, err := audit.OpenCheckpoint(cp.Note, w.verifier); err != nil || opened.Head != cp.Head {
+	if opened, err := w.ring.Keys().Open(cp.Note); err != nil || opened.Head != cp.Head {
 		t.Errorf("the note says %+v, %v", opened.Head, err)
 	}
 	if head, err := w.guard.Load(t.Context()); err != nil || head != cp.Head {

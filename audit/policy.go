@@ -21,20 +21,6 @@ type Policy struct {
 	quorum    *group // nil: none is needed
 }
 
-// A LogKey is a key that signs a log, for sizes From ≤ size < To. To is 0 for a key without an end.
-type LogKey struct {
-	VKey     string
-	URL      string
-	From, To int64
-	verifier note.Verifier
-}
-
-// Origin is the name of the log.
-func (k LogKey) Origin() string { return k.verifier.Name() }
-
-// Covers says whether the key may sign a checkpoint of this size.
-func (k LogKey) Covers(size int64) bool { return k.From <= size && (k.To == 0 || size < k.To) }
-
 // A WitnessKey is a witness by the name that the policy gives it.
 type WitnessKey struct {
 	Name     string
@@ -75,22 +61,12 @@ const maxPolicy = 1 << 20
 //
 // means that the key signs sizes 0 to 999; "-" as the last stands for no end.
 func ParsePolicy(text []byte) (*Policy, error) {
-	if len(text) > maxPolicy {
-		return nil, fmt.Errorf("policy: it has %d bytes, and %d is the most", len(text), maxPolicy)
-	}
-	p := policyParser{policy: &Policy{}, names: map[string]*group{}, member: map[string]bool{}, keys: map[string]bool{}}
-	for i, line := range bytes.Split(text, []byte("\n")) {
-		if err := p.line(string(line)); err != nil {
-			return nil, fmt.Errorf("policy: line %d: %w", i+1, err)
-		}
+	p := newPolicyParser()
+	if err := p.parse(text); err != nil {
+		return nil, fmt.Errorf("policy: %w", err)
 	}
 	if !p.done {
 		return nil, errors.New("policy: there is no quorum line; `quorum none` asks for no witness")
-	}
-	for _, r := range p.ranges {
-		if err := r(); err != nil {
-			return nil, err
-		}
 	}
 	return p.policy, nil
 }
@@ -102,6 +78,28 @@ type policyParser struct {
 	keys   map[string]bool // public keys that were seen
 	ranges []func() error
 	done   bool
+	only   string // the one word that may begin a line; empty: all
+}
+
+func newPolicyParser() *policyParser {
+	return &policyParser{policy: &Policy{}, names: map[string]*group{}, member: map[string]bool{}, keys: map[string]bool{}}
+}
+
+func (p *policyParser) parse(text []byte) error {
+	if len(text) > maxPolicy {
+		return fmt.Errorf("it has %d bytes, and %d is the most", len(text), maxPolicy)
+	}
+	for i, line := range bytes.Split(text, []byte("\n")) {
+		if err := p.line(string(line)); err != nil {
+			return fmt.Errorf("line %d: %w", i+1, err)
+		}
+	}
+	for _, r := range p.ranges {
+		if err := r(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (p *policyParser) line(line string) error {
@@ -116,6 +114,9 @@ func (p *policyParser) line(line string) error {
 	}
 	if strings.HasPrefix(words[0], "#") {
 		return p.comment(words)
+	}
+	if p.only != "" && words[0] != p.only {
+		return fmt.Errorf("%.40q is not %s", words[0], p.only)
 	}
 	switch words[0] {
 	case "log":
@@ -139,23 +140,23 @@ func (p *policyParser) comment(words []string) error {
 		return errors.New("it must be: # taffrail:valid NAME+HASH FROM TO")
 	}
 	from, err := strconv.ParseInt(words[3], 10, 64)
-	if err != nil || from < 0 {
+	if err != nil || from < 0 || from > maxSize {
 		return fmt.Errorf("%.40q is no size", words[3])
 	}
 	var to int64
 	if words[4] != "-" {
-		if to, err = strconv.ParseInt(words[4], 10, 64); err != nil || to <= from {
+		if to, err = strconv.ParseInt(words[4], 10, 64); err != nil || to <= from || to > maxSize {
 			return fmt.Errorf("%.40q is no size after %d", words[4], from)
 		}
 	}
 	p.ranges = append(p.ranges, func() error {
 		for i, k := range p.policy.Logs {
-			if strings.HasPrefix(k.VKey, words[2]+"+") {
+			if k.ID() == words[2] {
 				p.policy.Logs[i].From, p.policy.Logs[i].To = from, to
 				return nil
 			}
 		}
-		return fmt.Errorf("policy: taffrail:valid names %.120q, which no log line has", words[2])
+		return fmt.Errorf("taffrail:valid names %.120q, which no log line has", words[2])
 	})
 	return nil
 }
@@ -164,15 +165,15 @@ func (p *policyParser) log(words []string) error {
 	if len(words) < 1 || len(words) > 2 {
 		return errors.New("it must be: log VKEY [URL]")
 	}
-	k, err := p.key(words[0])
-	if err != nil {
+	if _, err := p.key(words[0]); err != nil {
 		return fmt.Errorf("log: %w", err)
 	}
-	v, err := note.NewVerifier(words[0])
-	if err != nil || k.kind != typeEd25519 {
-		return fmt.Errorf("log %s: its key is of type %d, and checkpoints are signed with type %d", k.name, k.kind, typeEd25519)
+	k, err := NewLogKey(words[0], 0, 0)
+	if err != nil {
+		return err
 	}
-	p.policy.Logs = append(p.policy.Logs, LogKey{VKey: words[0], URL: strings.Join(words[1:], ""), verifier: v})
+	k.URL = strings.Join(words[1:], "")
+	p.policy.Logs = append(p.policy.Logs, k)
 	return nil
 }
 
@@ -276,27 +277,28 @@ type Signed struct {
 	Quorum       bool          // they are enough; also where none is needed
 }
 
-// Open parses a note and checks that a key of the policy signed it that may sign a checkpoint of its size. Which witnesses cosigned it, and
-// whether they are enough, is in the answer.
+// Keys are those of one log. The error wraps [ErrUnknownLog] if the policy has none.
+func (p *Policy) Keys(origin string) (Keys, error) {
+	list := slices.DeleteFunc(slices.Clone(p.Logs), func(k LogKey) bool { return k.Origin() != origin })
+	if len(list) == 0 {
+		return Keys{}, fmt.Errorf("the policy has no key of log %.80q: %w", origin, ErrUnknownLog)
+	}
+	return NewKeys(list...)
+}
+
+// Open parses a note and checks that a key of the policy signed it that may sign a checkpoint of its size: else the error wraps
+// [ErrKeyRange]. Which witnesses cosigned it, and whether they are enough, is in the answer.
 func (p *Policy) Open(msg []byte) (Signed, error) {
-	var s Signed
-	var failed error
-	for _, k := range p.Logs {
-		cp, err := OpenCheckpoint(msg, k.verifier)
-		switch {
-		case err != nil:
-			failed = err
-		case !k.Covers(cp.Size):
-			failed = fmt.Errorf("open checkpoint: the key %s+%08x is not valid for size %d", k.Origin(), k.verifier.KeyHash(), cp.Size)
-		default:
-			s.Checkpoint, s.Key, s.Quorum = cp, k, p.quorum == nil
-			return s, p.cosignatures(&s)
-		}
+	keys, err := p.Keys(originOf(msg))
+	if err != nil {
+		return Signed{}, fmt.Errorf("open checkpoint: %w", err)
 	}
-	if failed == nil {
-		failed = errors.New("open checkpoint: the policy knows no log")
+	cp, k, err := keys.open(msg)
+	if err != nil {
+		return Signed{}, err
 	}
-	return s, failed
+	s := Signed{Checkpoint: cp, Key: k, Quorum: p.quorum == nil}
+	return s, p.cosignatures(&s)
 }
 
 func (p *Policy) cosignatures(s *Signed) error {

@@ -2,10 +2,9 @@ package audit
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"sync"
 
-	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 )
 
@@ -34,25 +33,57 @@ type Signer interface {
 	// [*CorruptError] if new is no growth of old.
 	Sign(ctx context.Context, old Head, new tlog.Tree, proof tlog.TreeProof) (note []byte, err error)
 
-	// Verifier checks what Sign signs. Its name is the log's origin.
-	Verifier() note.Verifier
+	// Keys are those that sign, and have signed, by the time of the call. They open what Sign gives.
+	Keys(ctx context.Context) (Keys, error)
 }
 
-// A GuardedSigner is a [Signer] made of a key and a [Guard].
+// A GuardedSigner is a [Signer] made of keys and a [Guard]. It asks for the keys anew at each signature, so that it signs by those that
+// another process has made meanwhile, and by none whose time is over.
 type GuardedSigner struct {
-	key      note.Signer
-	verifier note.Verifier
-	guard    Guard
+	source KeySource
+	guard  Guard
+
+	mu     sync.Mutex
+	origin string // of the keys, which never changes; empty before they were first loaded
 }
 
-// NewSigner gives a signer for the log that is named as the key. It does no I/O. A verifier that does not belong to
-// the key shows at the first signature.
-func NewSigner(key note.Signer, verifier note.Verifier, guard Guard) *GuardedSigner {
-	return &GuardedSigner{key: key, verifier: verifier, guard: guard}
+// NewSigner gives a signer for the log that the keys are named as. It does no I/O.
+func NewSigner(keys KeySource, guard Guard) *GuardedSigner {
+	return &GuardedSigner{source: keys, guard: guard}
 }
 
-// Verifier checks what the key signs.
-func (s *GuardedSigner) Verifier() note.Verifier { return s.verifier }
+// Keys implements [Signer].
+func (s *GuardedSigner) Keys(ctx context.Context) (Keys, error) {
+	r, err := s.load(ctx)
+	return r.Keys(), err
+}
+
+func (s *GuardedSigner) load(ctx context.Context) (Ring, error) {
+	r, err := s.source.Load(ctx)
+	if err != nil {
+		return Ring{}, fmt.Errorf("load signing keys: %w", err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if now := r.Keys().Origin(); s.origin == "" {
+		s.origin = now
+	} else if now != s.origin {
+		return Ring{}, corrupt(hintOther, "the keys were of log %q, and are of log %q now", s.origin, now).in(PartGuard)
+	}
+	return r, nil
+}
+
+// name is the log's, as the keys say.
+func (s *GuardedSigner) name(ctx context.Context) (string, error) {
+	s.mu.Lock()
+	known := s.origin
+	s.mu.Unlock()
+	if known != "" {
+		return known, nil
+	}
+	r, err := s.load(ctx)
+	return r.Keys().Origin(), err
+}
 
 // Head is the guard's state. State of another log is a [*CorruptError].
 func (s *GuardedSigner) Head(ctx context.Context) (Head, error) {
@@ -60,8 +91,12 @@ func (s *GuardedSigner) Head(ctx context.Context) (Head, error) {
 	if err != nil {
 		return Head{}, fmt.Errorf("load guard state: %w", err)
 	}
-	if h.Origin != s.key.Name() {
-		return Head{}, corrupt(hintOther, "the guard state is of log %q, the key is of log %q", h.Origin, s.key.Name()).in(PartGuard)
+	origin, err := s.name(ctx)
+	if err != nil {
+		return Head{}, err
+	}
+	if h.Origin != origin {
+		return Head{}, corrupt(hintOther, "the guard state is of log %q, the key is of log %q", h.Origin, origin).in(PartGuard)
 	}
 	if err := h.valid(); err != nil {
 		return Head{}, corrupt(hintGuard, "the guard state is not one that was ever written").in(PartGuard).because(err)
@@ -71,7 +106,11 @@ func (s *GuardedSigner) Head(ctx context.Context) (Head, error) {
 
 // Sign implements [Signer].
 func (s *GuardedSigner) Sign(ctx context.Context, old Head, tree tlog.Tree, proof tlog.TreeProof) ([]byte, error) {
-	head := Head{Origin: s.key.Name(), Size: tree.N, Root: tree.Hash}
+	origin, err := s.name(ctx)
+	if err != nil {
+		return nil, err
+	}
+	head := Head{Origin: origin, Size: tree.N, Root: tree.Hash}
 	if err := s.allowed(old, head, proof); err != nil {
 		return nil, err
 	}
@@ -82,7 +121,13 @@ func (s *GuardedSigner) Sign(ctx context.Context, old Head, tree tlog.Tree, proo
 	}
 	// If we stop here, the guard holds a size that was committed and for which there is no signature. The next start
 	// signs the same size and root, which is always allowed.
-	return s.release(head)
+	// The keys are loaded as late as can be. What a key signs whose time ends between that and the caller's look counts for nothing, and
+	// the caller signs the same again.
+	ring, err := s.load(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return ring.Sign(head)
 }
 
 // allowed is the one place that decides what may be signed.
@@ -113,20 +158,4 @@ func (s *GuardedSigner) allowed(old, head Head, proof tlog.TreeProof) error {
 		}
 	}
 	return nil
-}
-
-// release signs, and looks at the signature before anyone else does: a key service may fail.
-func (s *GuardedSigner) release(head Head) ([]byte, error) {
-	text, err := FormatCheckpoint(head)
-	if err != nil {
-		return nil, err
-	}
-	msg, err := note.Sign(&note.Note{Text: string(text)}, s.key)
-	if err != nil {
-		return nil, fmt.Errorf("sign checkpoint of size %d: %w", head.Size, err)
-	}
-	if _, err := OpenCheckpoint(msg, s.verifier); err != nil {
-		return nil, errors.Join(errors.New("the signature does not verify: key and verifier do not belong together"), err)
-	}
-	return msg, nil
 }

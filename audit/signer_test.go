@@ -7,6 +7,7 @@ import (
 
 	"github.com/taffrail-dev/taffrail/audit"
 	"github.com/taffrail-dev/taffrail/audit/audittest"
+	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 )
 
@@ -62,7 +63,7 @@ func TestSigner(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			guard := audittest.NewMemoryGuard()
 			guard.Set(test.held)
-			signer := audit.NewSigner(w.key, w.verifier, guard)
+			signer := audit.NewSigner(w.ring, guard)
 			tree, proof := prove(t, w.storage, test.size, test.old.Size)
 			if test.change != nil {
 				test.change(&tree, &proof)
@@ -79,7 +80,7 @@ func TestSigner(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			cp, err := audit.OpenCheckpoint(msg, w.verifier)
+			cp, err := w.ring.Keys().Open(msg)
 			if err != nil || cp.Head != headOf(test.size) || held != cp.Head {
 				t.Errorf("signed %+v, %v, guard holds %+v", cp.Head, err, held)
 			}
@@ -101,7 +102,7 @@ func TestSignerConflict(t *testing.T) {
 			guard := audittest.NewMemoryGuard()
 			guard.Set(test.held)
 			tree, proof := prove(t, w.storage, 9, test.old.Size)
-			msg, err := audit.NewSigner(w.key, w.verifier, guard).Sign(t.Context(), test.old, tree, proof)
+			msg, err := audit.NewSigner(w.ring, guard).Sign(t.Context(), test.old, tree, proof)
 			if !errors.Is(err, audit.ErrConflict) || msg != nil {
 				t.Errorf("note %q, error %v, want ErrConflict", msg, err)
 			}
@@ -109,7 +110,7 @@ func TestSignerConflict(t *testing.T) {
 	}
 	guard := audittest.NewMemoryGuard()
 	guard.Set(headOf(5))
-	_, err := audit.NewSigner(w.key, w.verifier, guard).Sign(t.Context(), audit.Head{}, tlog.Tree{Hash: audit.EmptyRoot()}, nil)
+	_, err := audit.NewSigner(w.ring, guard).Sign(t.Context(), audit.Head{}, tlog.Tree{Hash: audit.EmptyRoot()}, nil)
 	if !errors.Is(err, audit.ErrConflict) {
 		t.Errorf("begin over a log: %v, want ErrConflict", err)
 	}
@@ -129,11 +130,27 @@ func TestSignerSizes(t *testing.T) {
 	}
 }
 
-// TestWrongVerifier has a verifier that does not belong to the key: nothing that cannot be verified gets out.
-func TestWrongVerifier(t *testing.T) {
+// A lyingKey says that it is another than it is.
+type lyingKey struct {
+	note.Signer
+	says note.Signer
+}
+
+func (k lyingKey) Name() string    { return k.says.Name() }
+func (k lyingKey) KeyHash() uint32 { return k.says.KeyHash() }
+
+// TestWrongKey has a private part that does not belong to the public one: nothing that cannot be verified gets out.
+func TestWrongKey(t *testing.T) {
 	w := newWorld(t)
-	_, other := audittest.Key(t, origin)
-	signer := audit.NewSigner(w.key, other, w.guard)
+	other, _ := audittest.Key(t, origin)
+	if _, err := audit.NewRing(w.ring.Keys(), other); err == nil {
+		t.Error("a private part without a public one is taken")
+	}
+	ring, err := audit.NewRing(w.ring.Keys(), lyingKey{other, w.key})
+	if err != nil {
+		t.Fatal(err)
+	}
+	signer := audit.NewSigner(ring, w.guard)
 	if msg, err := signer.Sign(t.Context(), audit.Head{}, tlog.Tree{Hash: audit.EmptyRoot()}, nil); err == nil {
 		t.Errorf("signed %s", msg)
 	}

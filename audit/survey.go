@@ -1,11 +1,11 @@
 package audit
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 
-	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 )
 
@@ -67,17 +67,21 @@ func takeSurvey(ctx context.Context, s Storage, signer Signer) (survey, error) {
 		if err != nil {
 			return err
 		}
-		sv, err = surveyor{r, signer.Verifier(), head, newest}.survey(ctx, size)
+		keys, err := signer.Keys(ctx)
+		if err != nil {
+			return err
+		}
+		sv, err = surveyor{r, keys, head, newest}.survey(ctx, size)
 		return err
 	})
 	return sv, err
 }
 
 type surveyor struct {
-	r        Reader
-	verifier note.Verifier
-	head     Head // the guard's state before the snapshot was taken
-	newest   Head // and after
+	r      Reader
+	keys   Keys // as they are after the snapshot was taken
+	head   Head // the guard's state before the snapshot was taken
+	newest Head // and after
 }
 
 // survey is the check at each start and before each signature. It takes O(log n) for what was signed, and hashes every
@@ -138,13 +142,16 @@ func (s surveyor) signedEdge() (edge, error) {
 	})
 }
 
-// latest opens the newest stored checkpoint, which nobody but us signs and which the guard must know.
+// latest opens the newest stored checkpoint, which nobody but this log's keys sign and which the guard must know.
 func (s surveyor) latest() (*Checkpoint, error) {
 	msg, err := s.r.Checkpoint()
 	if err != nil || msg == nil {
 		return nil, err
 	}
-	cp, err := OpenCheckpoint(msg, s.verifier)
+	cp, err := s.keys.Open(msg)
+	if errors.Is(err, ErrKeyRange) {
+		return nil, s.void(msg)
+	}
 	if err != nil {
 		return nil, corrupt(hintOther, "the newest stored checkpoint is not one that this log signed").in(PartCheckpoints).because(err)
 	}
@@ -160,6 +167,17 @@ func (s surveyor) latest() (*Checkpoint, error) {
 			cp.Size, cp.Size).in(PartCheckpoints).at(0, cp.Size)
 	}
 	return &cp, nil
+}
+
+// void looks at a checkpoint by a key that is not valid for its size, because the key was revoked, or was followed by another just when it
+// signed. It counts for nothing, so that its size is signed again; but nothing of ours is larger than the guard knows.
+func (s surveyor) void(msg []byte) error {
+	text, _, _ := bytes.Cut(msg, []byte("\n\n"))
+	head, err := ParseCheckpoint(append(bytes.Clone(text), '\n'))
+	if err == nil && head.Size > s.newest.Size {
+		err = aheadError(head.Size, s.newest)
+	}
+	return err
 }
 
 func aheadError(size int64, head Head) *CorruptError {

@@ -80,14 +80,14 @@ func ProveGrowth(r Reader, old int64, cp Checkpoint) (Growth, error) {
 // [Guard], one for each log, so that two requests at once cannot go back behind each other.
 type Witness struct {
 	Signer *Cosigner
-	// Log gives the verifiers of the keys of a log and the guard of what was cosigned last. The error wraps [ErrUnknownLog] for a log
+	// Log gives the keys of a log and the guard of what was cosigned last. The error wraps [ErrUnknownLog] for a log
 	// that this witness does not know.
-	Log func(origin string) ([]note.Verifier, Guard, error)
+	Log func(origin string) (Keys, Guard, error)
 }
 
 // Errors of a witness, which its protocol tells apart.
 var (
-	ErrUnknownLog   = errors.New("the witness does not know this log")       // 404
+	ErrUnknownLog   = errors.New("this log is not known")                    // 404
 	ErrNotTheLogs   = errors.New("no key of the log signed the checkpoint")  // 403
 	ErrBadGrowth    = errors.New("the request makes no sense")               // 400
 	ErrUnprovedTree = errors.New("the tree does not contain the one before") // 422
@@ -105,12 +105,11 @@ func (e *OldSizeError) Error() string {
 // AddCheckpoint checks the growth of a log, remembers it durably, and gives the cosignature: one line of a signed note. If we stop between the
 // two, the log asks again for the same size, which is always granted.
 func (w *Witness) AddCheckpoint(ctx context.Context, g Growth) ([]byte, error) {
-	origin, _, _ := strings.Cut(string(g.Checkpoint), "\n")
-	verifiers, guard, err := w.Log(origin)
+	keys, guard, err := w.Log(originOf(g.Checkpoint))
 	if err != nil {
 		return nil, err
 	}
-	cp, err := openByAny(g.Checkpoint, verifiers)
+	cp, err := keys.Open(g.Checkpoint)
 	if err != nil {
 		return nil, errors.Join(ErrNotTheLogs, err)
 	}
@@ -136,16 +135,6 @@ func (w *Witness) AddCheckpoint(ctx context.Context, g Growth) ([]byte, error) {
 		return nil, fmt.Errorf("remember the checkpoint: %w", err)
 	}
 	return w.cosign(cp)
-}
-
-func openByAny(msg []byte, verifiers []note.Verifier) (cp Checkpoint, err error) {
-	err = errors.New("the log has no key")
-	for _, v := range verifiers {
-		if cp, err = OpenCheckpoint(msg, v); err == nil {
-			return cp, nil
-		}
-	}
-	return cp, err
 }
 
 // grows decides whether a head may follow the one that was seen last.

@@ -40,11 +40,11 @@ func newWitness(t testing.TB, name string, a *archive) (*audit.Witness, string) 
 		t.Errorf("public key %s, want %s", signer.Public(), vkey)
 	}
 	guard := audittest.NewMemoryGuard()
-	return &audit.Witness{Signer: signer, Log: func(name string) ([]note.Verifier, audit.Guard, error) {
+	return &audit.Witness{Signer: signer, Log: func(name string) (audit.Keys, audit.Guard, error) {
 		if name != origin {
-			return nil, nil, audit.ErrUnknownLog
+			return audit.Keys{}, nil, audit.ErrUnknownLog
 		}
-		return []note.Verifier{a.verifier}, guard, nil
+		return a.ring.Keys(), guard, nil
 	}}, vkey
 }
 
@@ -247,8 +247,8 @@ func TestBundleOfAWitnessedLog(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w := audit.Witness{Signer: signer, Log: func(string) ([]note.Verifier, audit.Guard, error) {
-			return []note.Verifier{a.verifier}, audittest.NewMemoryGuard(), nil
+		w := audit.Witness{Signer: signer, Log: func(string) (audit.Keys, audit.Guard, error) {
+			return a.ring.Keys(), audittest.NewMemoryGuard(), nil
 		}}
 		line, err := w.AddCheckpoint(t.Context(), a.growth(0, cp))
 		if err != nil {

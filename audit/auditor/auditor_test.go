@@ -20,13 +20,13 @@ const origin = "taffrail.local/test"
 
 // A site is a log, and a folder of an auditor's.
 type site struct {
-	t        *testing.T
-	dir      string
-	storage  *audittest.Memory
-	log      *audit.Log
-	verifier note.Verifier
-	vkey     string
-	offset   time.Duration
+	t       *testing.T
+	dir     string
+	storage *audittest.Memory
+	log     *audit.Log
+	ring    audit.Ring
+	vkey    string
+	offset  time.Duration
 }
 
 func newSite(t *testing.T, key string) *site {
@@ -40,10 +40,10 @@ func newSite(t *testing.T, key string) *site {
 		t.Fatal(err)
 	}
 	s := &site{t: t, dir: t.TempDir(), storage: audittest.NewMemory(), vkey: vkey}
-	if s.verifier, err = note.NewVerifier(vkey); err != nil {
+	if s.ring, err = audittest.RingOf(vkey, signer); err != nil {
 		t.Fatal(err)
 	}
-	if s.log, err = audit.Begin(t.Context(), s.storage, audit.NewSigner(signer, s.verifier, audittest.NewMemoryGuard())); err != nil {
+	if s.log, err = audit.Begin(t.Context(), s.storage, audit.NewSigner(s.ring, audittest.NewMemoryGuard())); err != nil {
 		t.Fatal(err)
 	}
 	return s
@@ -67,7 +67,7 @@ func (s *site) bundle(size int64) string {
 		s.t.Fatal(err)
 	}
 	var b bytes.Buffer
-	if _, err := audit.WriteBundle(s.t.Context(), &b, s.storage, s.verifier, audit.BundleRequest{To: size}); err != nil {
+	if _, err := audit.WriteBundle(s.t.Context(), &b, s.storage, s.ring.Keys(), audit.BundleRequest{To: size}); err != nil {
 		s.t.Fatal(err)
 	}
 	return s.file(fmt.Sprintf("bundle-%d-%d.tar", size, s.offset), b.String())

@@ -17,6 +17,13 @@ func TestFaultyMemory(t *testing.T) {
 	})
 }
 
+func TestMemoryKeyring(t *testing.T) {
+	audittest.Keyring(t, func(*testing.T) (audit.Keyring, func() audit.Keyring) {
+		k := audittest.NewMemoryKeyring()
+		return k, func() audit.Keyring { return k }
+	})
+}
+
 func TestMemoryGuard(t *testing.T) {
 	audittest.Guard(t, func(*testing.T) audit.Guard { return audittest.NewMemoryGuard() })
 }

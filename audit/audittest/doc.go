@@ -1,6 +1,6 @@
 // Package audittest helps to test what stands around package audit.
 //
-// [Storage] and [Guard] are the contracts of [audit.Storage] and [audit.Guard] as tests: call them from a test of each
-// implementation. [Memory] and [MemoryGuard] are implementations that keep all in memory and can be tampered with.
+// [Storage], [Guard] and [Keyring] are the contracts of [audit.Storage], [audit.Guard] and [audit.Keyring] as tests: call them from a
+// test of each implementation. [Memory], [MemoryGuard] and [MemoryKeyring] are implementations that keep all in memory and can be tampered with.
 // [Faults] and its wrappers make each durable step fail, before or after it took effect, or kill the process there.
 package audittest

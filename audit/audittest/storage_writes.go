@@ -158,8 +158,7 @@ func storageWriters(t *testing.T, s audit.Storage) {
 }
 
 func storageLog(t *testing.T, s audit.Storage) {
-	key, verifier := Key(t, "taffrail.local/contract")
-	signer := audit.NewSigner(key, verifier, NewMemoryGuard())
+	signer := audit.NewSigner(Ring(t, "taffrail.local/contract"), NewMemoryGuard())
 	if _, err := audit.Open(t.Context(), s, signer); !errors.Is(err, audit.ErrNoLog) {
 		t.Fatalf("open: %v, want ErrNoLog", err)
 	}

@@ -77,8 +77,7 @@ func tampered(t *testing.T, tamper func(*audittest.State), guard func(*audit.Hea
 	t.Helper()
 	ctx := context.Background()
 	storage, heads := audittest.NewMemory(), audittest.NewMemoryGuard()
-	key, verifier := audittest.Key(t, "example.org/log")
-	signer := audit.NewSigner(key, verifier, heads)
+	signer := audit.NewSigner(audittest.Ring(t, "example.org/log"), heads)
 	log, err := audit.Begin(ctx, storage, signer)
 	if err != nil {
 		t.Fatal(err)

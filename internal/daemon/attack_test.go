@@ -10,6 +10,7 @@ import (
 
 	"github.com/taffrail-dev/taffrail"
 	"github.com/taffrail-dev/taffrail/audit"
+	"github.com/taffrail-dev/taffrail/audit/audittest"
 	"github.com/taffrail-dev/taffrail/internal/store"
 )
 
@@ -96,11 +97,11 @@ func TestAttacks(t *testing.T) {
 			guardOf(s).Set(early)
 		}, "checkpoint", "checkpoint"},
 		{"the key is gone", func(_ *testing.T, s *site, _ string, _ audit.Head) {
-			s.keyring = &memoryKeyring{}
+			s.keyring = audittest.NewMemoryKeyring()
 		}, "key is missing", "key is missing"},
 		{"guard state and key are gone", func(_ *testing.T, s *site, _ string, _ audit.Head) {
 			guardOf(s).Set(audit.Head{})
-			s.keyring = &memoryKeyring{}
+			s.keyring = audittest.NewMemoryKeyring()
 		}, "guard state and signing key are missing", "guard state and signing key are missing"},
 		{"log and guard state are gone", func(t *testing.T, s *site, _ string, _ audit.Head) {
 			guardOf(s).Set(audit.Head{})

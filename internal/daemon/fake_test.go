@@ -9,11 +9,9 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
-	"sync"
 	"testing"
 	"time"
 
-	"golang.org/x/mod/sumdb/note"
 
 	"github.com/taffrail-dev/taffrail"
 	"github.com/taffrail-dev/taffrail/audit"
@@ -131,51 +129,6 @@ func stray(resourceType taffrail.ResourceType, id string) taffrail.Observation {
 	}
 }
 
-// A memoryKeyring is an [audit.Keyring] without a file.
-type memoryKeyring struct {
-	mu   sync.Mutex
-	text string
-	wrap func(note.Signer) note.Signer
-}
-
-func (k *memoryKeyring) Load(context.Context) (audit.Key, error) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.text == "" {
-		return audit.Key{}, audit.ErrNoKey
-	}
-	return parseKey(k.text, k.wrap)
-}
-
-func (k *memoryKeyring) Create(_ context.Context, origin string) (audit.Key, error) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.text != "" {
-		return audit.Key{}, audit.ErrExists
-	}
-	private, public, err := note.GenerateKey(nil, origin)
-	if err != nil {
-		return audit.Key{}, err
-	}
-	k.text = private + "\n" + public
-	return parseKey(k.text, k.wrap)
-}
-
-func parseKey(text string, wrap func(note.Signer) note.Signer) (key audit.Key, err error) {
-	var private string
-	if _, err := fmt.Sscanf(text, "%s\n%s", &private, &key.Public); err != nil {
-		return key, err
-	}
-	if key.Signer, err = note.NewSigner(private); err != nil {
-		return key, err
-	}
-	if wrap != nil {
-		key.Signer = wrap(key.Signer)
-	}
-	key.Verifier, err = note.NewVerifier(key.Public)
-	return key, err
-}
-
 type testSealer struct{}
 
 func (testSealer) Fingerprint(v taffrail.Value) (string, [32]byte) {
@@ -202,7 +155,7 @@ type site struct {
 func newSite(t *testing.T, w *world) *site {
 	t.Helper()
 	return &site{
-		data: t.TempDir(), guard: audittest.NewMemoryGuard(), keyring: &memoryKeyring{}, world: w,
+		data: t.TempDir(), guard: audittest.NewMemoryGuard(), keyring: audittest.NewMemoryKeyring(), world: w,
 		clock: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC),
 	}
 }

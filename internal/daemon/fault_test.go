@@ -53,15 +53,13 @@ type pointedKeyring struct {
 	p *points
 }
 
-func (k pointedKeyring) Load(ctx context.Context) (audit.Key, error) {
-	key, err := k.Keyring.Load(ctx)
-	key.Signer = pointedSigner{key.Signer, k.p}
-	return key, err
+func (k pointedKeyring) Load(ctx context.Context) (audit.Ring, error) {
+	return audittest.WrapKeys(k.Keyring, func(s note.Signer) note.Signer { return pointedSigner{s, k.p} }).Load(ctx)
 }
 
-func (k pointedKeyring) Create(ctx context.Context, origin string) (key audit.Key, err error) {
-	err = k.p.step("create key", func() (err error) { key, err = k.Keyring.Create(ctx, origin); return err })
-	return key, err
+func (k pointedKeyring) Create(ctx context.Context, origin string) (r audit.Ring, err error) {
+	err = k.p.step("create key", func() (err error) { r, err = k.Keyring.Create(ctx, origin); return err })
+	return r, err
 }
 
 type pointedSigner struct {

@@ -103,7 +103,7 @@ func (d *Daemon) VerifyLog(ctx context.Context, progress func(done, total int64)
 	if err != nil {
 		return LogReport{}, err
 	}
-	key, err := t.keyring.Load(ctx)
+	ring, err := t.keyring.Load(ctx)
 	if errors.Is(err, audit.ErrNoKey) {
 		if _, _, err := t.signer(ctx); err != nil && !errors.Is(err, audit.ErrNoLog) {
 			return LogReport{}, boundary("verify log", err)
@@ -113,8 +113,8 @@ func (d *Daemon) VerifyLog(ctx context.Context, progress func(done, total int64)
 	if err != nil {
 		return LogReport{}, err
 	}
-	r := LogReport{Log: d.infoOf(key.Verifier.Name(), key.Public), Blobs: []string{}, Index: []string{}, Verdict: "failed"}
-	signer := audit.NewSigner(key.Signer, key.Verifier, t.guard)
+	r := LogReport{Log: d.infoOf(ring.Keys().Origin(), ring.Keys().Newest().VKey), Blobs: []string{}, Index: []string{}, Verdict: "failed"}
+	signer := audit.NewSigner(t.keyring, t.guard)
 	s, err := d.openStore(ctx, d.options.DataDir, store.ReadOnly)
 	if taffrail.KindOf(err) == taffrail.KindNotFound {
 		r.Audit, err = audit.Verify(ctx, emptyLog{}, signer, progress)

@@ -92,7 +92,7 @@ func TestASecondScanAddsLittle(t *testing.T) {
 //	go test -run - -bench Scan -benchtime 1x ./internal/daemon
 func BenchmarkScan(b *testing.B) {
 	for b.Loop() {
-		s := &site{data: b.TempDir(), guard: audittest.NewMemoryGuard(), keyring: &memoryKeyring{}, world: newWorld(), clock: time.Now()}
+		s := &site{data: b.TempDir(), guard: audittest.NewMemoryGuard(), keyring: audittest.NewMemoryKeyring(), world: newWorld(), clock: time.Now()}
 		s.crowd(50_000, asRecorded)
 		d := s.daemon()
 		if err := d.Start(b.Context()); err != nil {

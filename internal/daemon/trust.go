@@ -22,7 +22,7 @@ type openLog struct {
 	store  database
 	log    *audit.Log
 	origin string
-	key    string // public, as text
+	key    string // public, as text; the one that was the newest when it was opened
 }
 
 // trust is what stands outside the log's database.
@@ -58,17 +58,17 @@ func (d *Daemon) env(sealer taffrail.Sealer) plug.Env {
 }
 
 // signer puts key and guard together. [audit.ErrNoLog] says that there are neither, or that a log was only just begun.
-func (t trust) signer(ctx context.Context) (*audit.GuardedSigner, audit.Key, error) {
-	var none audit.Key
+func (t trust) signer(ctx context.Context) (*audit.GuardedSigner, audit.Keys, error) {
+	var none audit.Keys
 	head, headErr := t.guard.Load(ctx)
 	if headErr != nil && !errors.Is(headErr, audit.ErrNoHead) {
 		return nil, none, headErr
 	}
-	key, err := t.keyring.Load(ctx)
+	ring, err := t.keyring.Load(ctx)
 	switch {
 	case err == nil && headErr != nil:
 		return nil, none, &taffrail.Error{
-			Op: "open log", Kind: taffrail.KindCorrupt, Err: fmt.Errorf("there is a signing key of log %s, and the guard state is missing", key.Verifier.Name()),
+			Op: "open log", Kind: taffrail.KindCorrupt, Err: fmt.Errorf("there is a signing key of log %s, and the guard state is missing", ring.Keys().Origin()),
 			Hint: "bring the guard state back from where it was kept; to begin another log, move the signing key away first",
 		}
 	case errors.Is(err, audit.ErrNoKey) && head.Size > 0:
@@ -81,7 +81,7 @@ func (t trust) signer(ctx context.Context) (*audit.GuardedSigner, audit.Key, err
 	case err != nil:
 		return nil, none, err
 	}
-	return audit.NewSigner(key.Signer, key.Verifier, t.guard), key, nil
+	return audit.NewSigner(t.keyring, t.guard), ring.Keys(), nil
 }
 
 // open opens the log that is there.
@@ -90,7 +90,7 @@ func (d *Daemon) open(ctx context.Context) (*openLog, error) {
 	if err != nil {
 		return nil, err
 	}
-	signer, key, err := t.signer(ctx)
+	signer, keys, err := t.signer(ctx)
 	if errors.Is(err, audit.ErrNoLog) {
 		return nil, d.refuseOrphan(ctx)
 	}
@@ -108,11 +108,11 @@ func (d *Daemon) open(ctx context.Context) (*openLog, error) {
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
-	return opened(s, l, key), nil
+	return opened(s, l, keys), nil
 }
 
-func opened(s database, l *audit.Log, key audit.Key) *openLog {
-	return &openLog{store: s, log: l, origin: key.Verifier.Name(), key: key.Public}
+func opened(s database, l *audit.Log, keys audit.Keys) *openLog {
+	return &openLog{store: s, log: l, origin: keys.Origin(), key: keys.Newest().VKey}
 }
 
 // refuseOrphan answers [audit.ErrNoLog], unless there is a database that neither guard nor key belong to.
@@ -168,7 +168,7 @@ func (d *Daemon) begin(ctx context.Context, origin string) (*openLog, error) {
 	if _, err := t.keyring.Create(ctx, head.Origin); err != nil && !errors.Is(err, audit.ErrExists) {
 		return nil, err
 	}
-	signer, key, err := t.signer(ctx)
+	signer, keys, err := t.signer(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -178,7 +178,7 @@ func (d *Daemon) begin(ctx context.Context, origin string) (*openLog, error) {
 	}
 	l, err := audit.Open(ctx, s, signer)
 	if err == nil {
-		err = d.firstEntry(ctx, s, key)
+		err = d.firstEntry(ctx, s, keys)
 	}
 	if err == nil {
 		_, err = l.Sign(ctx)
@@ -186,18 +186,18 @@ func (d *Daemon) begin(ctx context.Context, origin string) (*openLog, error) {
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
-	return opened(s, l, key), nil
+	return opened(s, l, keys), nil
 }
 
 // claim gives a log its name, in the guard's state.
 func (t trust) claim(ctx context.Context, origin string) (audit.Head, error) {
-	if key, err := t.keyring.Load(ctx); err == nil {
+	if ring, err := t.keyring.Load(ctx); err == nil {
 		head, err := t.guard.Load(ctx)
 		if errors.Is(err, audit.ErrNoHead) {
 			_, _, err = t.signer(ctx) // says what is wrong
 		}
-		if err == nil && head.Origin != key.Verifier.Name() {
-			err = fmt.Errorf("%w: the key is of log %s", audit.ErrExists, key.Verifier.Name())
+		if err == nil && head.Origin != ring.Keys().Origin() {
+			err = fmt.Errorf("%w: the key is of log %s", audit.ErrExists, ring.Keys().Origin())
 		}
 		return head, err
 	}
@@ -221,12 +221,12 @@ func (t trust) claim(ctx context.Context, origin string) (audit.Head, error) {
 }
 
 // firstEntry says in the log which log it is.
-func (d *Daemon) firstEntry(ctx context.Context, s database, key audit.Key) error {
+func (d *Daemon) firstEntry(ctx context.Context, s database, keys audit.Keys) error {
 	return s.Update(ctx, func(tx *store.Tx) error {
 		if size, err := tx.Size(); err != nil || size > 0 {
 			return err
 		}
-		started := taffrail.LogStarted{Origin: key.Verifier.Name(), Key: key.Public}
+		started := taffrail.LogStarted{Origin: keys.Origin(), Key: keys.Newest().VKey}
 		_, err := tx.Append(d.entry(started, entryContext{outcome: taffrail.OutcomeStarted}))
 		return err
 	})

@@ -3,7 +3,8 @@
 // Each is a file of its own, in a folder that must be no part of the log's folder or of its backups:
 //
 //	guard.json   what was signed last; replaced at each signature, guard.lock beside it
-//	log.key      the key that signs the log; written once
+//	log.key      the keys that sign the log
+//	log.pub      which keys sign, and signed, which sizes; not there as long as there was one alone
 //	seal.key     the key that secrets are sealed with; written once
 //
 // All are written so that a crash leaves the old content or the new one, and that more than one process may work on one

@@ -49,13 +49,9 @@ func makeExample(t *testing.T) example {
 	if err := create(k.path(), []byte(e.key), nil); err != nil {
 		t.Fatal(err)
 	}
-	key, err := k.Load(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
 	g := &guard{folder: folder}
 	storage := audittest.NewMemory()
-	l, err := audit.Begin(t.Context(), storage, audit.NewSigner(key.Signer, key.Verifier, g))
+	l, err := audit.Begin(t.Context(), storage, audit.NewSigner(k, g))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,7 +9,9 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 
 	"golang.org/x/mod/sumdb/note"
 
@@ -17,87 +19,299 @@ import (
 	"github.com/taffrail-dev/taffrail/audit"
 )
 
-// A keyring is an [audit.Keyring] in the file log.key, which holds the one line that [note.GenerateKey] gives.
+// A keyring is an [audit.Keyring] in two files: log.key holds a line for each private key, as [note.GenerateKey] gives it; log.pub says
+// which keys sign which sizes. Log.pub decides: a private key that it does not name signs nothing. As long as there was one key only,
+// there is no log.pub, and the first line of log.key signs all sizes.
 type keyring struct {
 	folder string
 	steps  steps
+
+	mu   sync.Mutex
+	last keyFiles   // what was read last
+	ring audit.Ring // that is made of it
 }
 
-const keyHint = "bring log.key back from where it was kept; a log cannot go on under another key"
+// keyFiles are the contents of both files.
+type keyFiles struct {
+	private, public string
+}
+
+const keyHint = "bring log.key and log.pub back from where they were kept; a log cannot go on under a key that nobody handed over to"
 
 func (k *keyring) path() string { return filepath.Join(k.folder, "log.key") }
 
+func (k *keyring) historyPath() string { return filepath.Join(k.folder, "log.pub") }
+
 // Load implements [audit.Keyring].
-func (k *keyring) Load(ctx context.Context) (audit.Key, error) {
-	key, err := k.load(ctx)
-	return key, failed("load signing key", err)
+func (k *keyring) Load(ctx context.Context) (audit.Ring, error) {
+	r, _, err := k.load(ctx)
+	return r, failed("load signing keys", err)
 }
 
-func (k *keyring) load(ctx context.Context) (audit.Key, error) {
-	if err := ctx.Err(); err != nil {
-		return audit.Key{}, err
+func (k *keyring) load(ctx context.Context) (audit.Ring, keyFiles, error) {
+	files, err := k.read(ctx)
+	if err != nil {
+		return audit.Ring{}, files, err
 	}
-	text, err := read(k.path(), 0o077, 0)
-	if errors.Is(err, fs.ErrNotExist) {
-		return audit.Key{}, &taffrail.Error{
-			Op: "load signing key", Kind: taffrail.KindNotFound, Err: fmt.Errorf("%s: %w", k.path(), audit.ErrNoKey), Hint: keyHint,
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if files == k.last && k.ring.Keys().Origin() != "" {
+		return k.ring, files, nil
+	}
+	r, err := files.ring()
+	if err != nil {
+		return audit.Ring{}, files, corrupt("load signing keys", k.path(), keyHint, err)
+	}
+	k.last, k.ring = files, r
+	return r, files, nil
+}
+
+// read reads both files as they belong together: what changes them writes log.key before log.pub or after it, never both at once.
+func (k *keyring) read(ctx context.Context) (files keyFiles, err error) {
+	var public string
+	for public, err = k.history(); err == nil; public = files.public {
+		if err := ctx.Err(); err != nil {
+			return files, err
+		}
+		private, err := read(k.path(), 0o077, 0)
+		missing := errors.Is(err, fs.ErrNotExist)
+		if err != nil && !missing {
+			return files, err
+		}
+		if files.public, err = k.history(); err != nil {
+			return files, err
+		}
+		switch files.private = string(private); {
+		case files.public != public: // they were changed meanwhile
+		case missing && public == "":
+			return files, &taffrail.Error{
+				Op: "load signing keys", Kind: taffrail.KindNotFound, Err: fmt.Errorf("%s: %w", k.path(), audit.ErrNoKey), Hint: keyHint,
+			}
+		default:
+			return files, nil
 		}
 	}
-	if err != nil {
-		return audit.Key{}, err
+	return files, err
+}
+
+// history is the content of log.pub; empty if there is none.
+func (k *keyring) history() (string, error) {
+	text, err := read(k.historyPath(), 0o022, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
 	}
-	key, err := parseKey(string(text))
-	if err != nil {
-		return audit.Key{}, corrupt("load signing key", k.path(), keyHint, err)
+	if err == nil && len(text) == 0 {
+		err = corrupt("load signing keys", k.historyPath(), keyHint, errors.New("it is empty"))
 	}
-	return key, nil
+	return string(text), err
 }
 
 // Create implements [audit.Keyring].
-func (k *keyring) Create(ctx context.Context, origin string) (audit.Key, error) {
-	private, _, err := note.GenerateKey(rand.Reader, origin)
+func (k *keyring) Create(ctx context.Context, origin string) (audit.Ring, error) {
+	key, err := newKey(origin)
 	if err != nil {
-		return audit.Key{}, failed("create signing key", err)
-	}
-	text := private + "\n"
-	key, err := parseKey(text)
-	if err != nil {
-		return audit.Key{}, &taffrail.Error{
+		return audit.Ring{}, &taffrail.Error{
 			Op: "create signing key", Kind: taffrail.KindInvalid, Err: fmt.Errorf("for a log of origin %q: %w", origin, err),
 			Hint: "an origin is like a host and a path, without white space and plus signs",
 		}
 	}
-	err = locked(ctx, filepath.Join(k.folder, "keys.lock"), func() error { return create(k.path(), []byte(text), k.steps) })
+	r, err := keyFiles{private: key.line}.ring()
+	if err != nil {
+		return audit.Ring{}, &taffrail.Error{Op: "create signing key", Kind: taffrail.KindInternal, Err: err}
+	}
+	err = k.locked(ctx, func() error {
+		if public, err := k.history(); err != nil || public != "" {
+			return errors.Join(err, fs.ErrExist)
+		}
+		return create(k.path(), []byte(key.line), k.steps)
+	})
 	if errors.Is(err, fs.ErrExist) {
-		return audit.Key{}, &taffrail.Error{
+		return audit.Ring{}, &taffrail.Error{
 			Op: "create signing key", Kind: taffrail.KindConflict, Err: fmt.Errorf("%s: %w", k.path(), audit.ErrExists), Hint: "the key that is there is kept",
 		}
 	}
 	if err != nil {
-		return audit.Key{}, failed("create signing key", err)
+		return audit.Ring{}, failed("create signing key", err)
 	}
-	return key, nil
+	return r, nil
 }
 
-// parseKey never has any of the text in an error.
-func parseKey(text string) (audit.Key, error) {
-	line, rest, _ := strings.Cut(text, "\n")
+func (k *keyring) locked(ctx context.Context, f func() error) error {
+	return locked(ctx, filepath.Join(k.folder, "keys.lock"), f)
+}
+
+// Rotate implements [audit.Keyring].
+func (k *keyring) Rotate(ctx context.Context, from, until int64) (audit.Keys, error) {
+	return k.change(ctx, "rotate signing key", "", func(keys audit.Keys, vkey string) (audit.Keys, error) {
+		return keys.Rotated(vkey, from, until)
+	})
+}
+
+// Revoke implements [audit.Keyring].
+func (k *keyring) Revoke(ctx context.Context, vkey string, at int64) (audit.Keys, error) {
+	return k.change(ctx, "revoke signing key", vkey, func(keys audit.Keys, successor string) (audit.Keys, error) {
+		return keys.Revoked(vkey, at, successor)
+	})
+}
+
+// change makes a key and lets it take its place. Leaving is the key whose private part is removed; empty for none.
+func (k *keyring) change(ctx context.Context, op, leaving string, f func(keys audit.Keys, vkey string) (audit.Keys, error)) (keys audit.Keys, err error) {
+	err = k.locked(ctx, func() error {
+		ring, files, err := k.load(ctx)
+		if err != nil {
+			return err
+		}
+		made, err := newKey(ring.Keys().Origin())
+		if err != nil {
+			return err
+		}
+		keys, err = f(ring.Keys(), made.vkey)
+		if errors.Is(err, audit.ErrNoKey) {
+			return &taffrail.Error{Op: op, Kind: taffrail.KindNotFound, Err: err, Hint: "name one of:\n" + ring.Keys().String()}
+		}
+		if err != nil {
+			return &taffrail.Error{Op: op, Kind: taffrail.KindInvalid, Err: err, Hint: "name sizes beyond what is signed by now"}
+		}
+		return k.replace(files, keys, made, leaving)
+	})
+	if err != nil {
+		return audit.Keys{}, failed(op, err)
+	}
+	return keys, nil
+}
+
+// replace makes new keys those of the log. The caller holds the lock.
+func (k *keyring) replace(files keyFiles, keys audit.Keys, made privateKey, leaving string) error {
+	private, err := parsePrivate(files.private)
+	if err != nil {
+		return err
+	}
+	private = slices.DeleteFunc(append(private, made), func(p privateKey) bool {
+		_, known := keys.Find(p.vkey)
+		return !known && p.vkey != leaving // made in vain by one who was cut short
+	})
+	written := files.private
+	if public := keys.String(); public != files.public {
+		// If we stop before this is done, nothing has changed. If we stop after it, there is a private key that log.pub does not name, or that
+		// is not in the first line: it signs nothing, and the next change removes it.
+		written = format(private)
+		if err := k.write(k.path(), written); err != nil {
+			return err
+		}
+		// If we stop after this, all is done but for the removal of a private key, which signs nothing above its range any more. Whoever
+		// revokes it again removes it.
+		if err := k.write(k.historyPath(), public); err != nil {
+			return err
+		}
+	}
+	if private = slices.DeleteFunc(private, func(p privateKey) bool { return p.vkey == leaving }); format(private) == written {
+		return nil
+	}
+	return k.write(k.path(), format(private))
+}
+
+func (k *keyring) write(path, text string) error {
+	if len(text) >= maxFile {
+		return &taffrail.Error{Op: "write " + path, Kind: taffrail.KindInvalid, Err: fmt.Errorf("it would have %d bytes, and %d is the most", len(text), maxFile-1)}
+	}
+	return replace(path, []byte(text), k.steps)
+}
+
+// ring puts together what the files say.
+func (f keyFiles) ring() (audit.Ring, error) {
+	private, err := parsePrivate(f.private)
+	if err != nil {
+		return audit.Ring{}, err
+	}
+	keys, err := f.keys(private)
+	if err != nil {
+		return audit.Ring{}, err
+	}
+	var signers []note.Signer
+	for _, p := range private {
+		if p.signer.Name() != keys.Origin() {
+			return audit.Ring{}, fmt.Errorf("one key is of log %q, and one of %q", keys.Origin(), p.signer.Name())
+		}
+		if _, known := keys.Find(p.vkey); known {
+			signers = append(signers, p.signer)
+		}
+	}
+	if len(signers) == 0 {
+		return audit.Ring{}, errors.New("log.pub names no key that is in log.key")
+	}
+	return audit.NewRing(keys, signers...)
+}
+
+func (f keyFiles) keys(private []privateKey) (audit.Keys, error) {
+	if f.public == "" {
+		one, err := audit.NewLogKey(private[0].vkey, 0, 0)
+		if err != nil {
+			return audit.Keys{}, err
+		}
+		return audit.NewKeys(one)
+	}
+	keys, err := audit.ParseKeys([]byte(f.public))
+	if err == nil && keys.String() != f.public {
+		err = errors.New("log.pub was not written by this program")
+	}
+	return keys, err
+}
+
+// A privateKey is a line of log.key.
+type privateKey struct {
+	line   string // with its newline
+	vkey   string
+	signer note.Signer
+}
+
+func newKey(origin string) (privateKey, error) {
+	line, _, err := note.GenerateKey(rand.Reader, origin)
+	if err != nil {
+		return privateKey{}, err
+	}
+	return parseKey(line)
+}
+
+func format(private []privateKey) string {
+	var b strings.Builder
+	for _, p := range private {
+		b.WriteString(p.line)
+	}
+	return b.String()
+}
+
+// parsePrivate is the inverse of format. It never has any of the text in an error.
+func parsePrivate(text string) (all []privateKey, err error) {
+	if !strings.HasSuffix(text, "\n") {
+		return nil, errors.New("log.key does not end with a newline")
+	}
+	for line := range strings.Lines(text) {
+		key, err := parseKey(strings.TrimSuffix(line, "\n"))
+		if err != nil {
+			return nil, err
+		}
+		if slices.ContainsFunc(all, func(p privateKey) bool { return p.vkey == key.vkey }) {
+			return nil, errors.New("a key stands in log.key twice")
+		}
+		all = append(all, key)
+	}
+	return all, nil
+}
+
+// parseKey reads a line without its newline, and never has any of it in an error.
+func parseKey(line string) (privateKey, error) {
 	signer, err := note.NewSigner(line)
-	if err != nil || rest != "" || text == line {
-		return audit.Key{}, errors.New("want one line that begins with PRIVATE+KEY+, as package note writes it, and a newline")
-	}
-	public, err := publicKey(line)
 	if err != nil {
-		return audit.Key{}, err
+		return privateKey{}, errors.New("want lines that begin with PRIVATE+KEY+, as package note writes them")
 	}
-	verifier, err := note.NewVerifier(public)
+	vkey, err := publicKey(line)
 	if err != nil {
-		return audit.Key{}, err
+		return privateKey{}, err
 	}
-	if _, err := audit.FormatCheckpoint(audit.EmptyHead(signer.Name())); err != nil {
-		return audit.Key{}, err
+	if _, err := audit.NewLogKey(vkey, 0, 0); err != nil {
+		return privateKey{}, err
 	}
-	return audit.Key{Signer: signer, Verifier: verifier, Public: public}, nil
+	return privateKey{line + "\n", vkey, signer}, nil
 }
 
 // publicKey derives the verifier key from a signer key that package note has accepted:
@@ -106,7 +320,7 @@ func publicKey(private string) (string, error) {
 	fields := strings.SplitN(private, "+", 5)
 	raw, err := base64.StdEncoding.DecodeString(fields[4])
 	if err != nil {
-		return "", err
+		return "", errors.New("a key in log.key is no base64")
 	}
 	key := ed25519.NewKeyFromSeed(raw[1:]).Public().(ed25519.PublicKey)
 	return note.NewEd25519VerifierKey(fields[2], key)

@@ -34,21 +34,19 @@ func TestKeyring(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if loaded.Public != created.Public || loaded.Signer.Name() != origin || loaded.Verifier.Name() != origin {
-		t.Errorf("loaded %q, created %q", loaded.Public, created.Public)
+	if !loaded.Keys().Equal(created.Keys()) || loaded.Keys().Origin() != origin || loaded.Keys().String() != "log "+loaded.Keys().Newest().VKey+"\n" {
+		t.Errorf("loaded %s, created %s", loaded.Keys(), created.Keys())
 	}
-	msg, err := note.Sign(&note.Note{Text: "text\n"}, loaded.Signer)
+	msg, err := loaded.Sign(headOf(3))
 	if err != nil {
 		t.Fatal(err)
 	}
-	public, err := note.NewVerifier(created.Public)
+	public, err := note.NewVerifier(created.Keys().Newest().VKey)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, v := range []note.Verifier{public, created.Verifier, loaded.Verifier} {
-		if _, err := note.Open(msg, note.VerifierList(v)); err != nil {
-			t.Errorf("what one signs the other does not verify: %v", err)
-		}
+	if _, err := note.Open(msg, note.VerifierList(public)); err != nil {
+		t.Errorf("what one signs the other does not verify: %v", err)
 	}
 	before, _ := os.ReadFile(k.path())
 	if _, err := k.Create(t.Context(), origin); !errors.Is(err, audit.ErrExists) || taffrail.KindOf(err) != taffrail.KindConflict {
@@ -77,7 +75,7 @@ func TestKeyringOneWins(t *testing.T) {
 			}
 			if err == nil {
 				wins.Add(1)
-				if loaded.Public != created.Public {
+				if !loaded.Keys().Equal(created.Keys()) {
 					t.Error("another key than ours is there")
 				}
 			}
@@ -106,6 +104,10 @@ func TestKeyringGarbage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	foreign, _, err := note.GenerateKey(nil, "taffrail.local/other")
+	if err != nil {
+		t.Fatal(err)
+	}
 	for name, text := range map[string]string{
 		"empty":           "",
 		"torn":            good[:len(good)/2],
@@ -117,6 +119,7 @@ func TestKeyringGarbage(t *testing.T) {
 		"public key":      origin + "+00000000+AQ==\n",
 		"seed too short":  "PRIVATE+KEY+a+00000000+" + base64.StdEncoding.EncodeToString([]byte{1, 2, 3}) + "\n",
 		"nothing":         "\n",
+		"another log's":   good + "\n" + foreign + "\n",
 	} {
 		t.Run(name, func(t *testing.T) {
 			k := &keyring{folder: t.TempDir()}
@@ -197,25 +200,202 @@ func TestKeyringFaults(t *testing.T) {
 				t.Fatalf("create again: %v", err)
 			}
 			after, err := k.Load(t.Context())
-			if err != nil || after.Public != before.Public+created.Public {
-				t.Errorf("the key is %q, %v", after.Public, err)
+			if err != nil || after.Keys().String() != before.Keys().String()+created.Keys().String() {
+				t.Errorf("the key is %s, %v", after.Keys(), err)
 			}
 			wantNoTemp(t, k.folder)
 		})
 	}
 }
 
-func FuzzParseKey(f *testing.F) {
-	good, _, _ := note.GenerateKey(nil, origin)
-	f.Add(good + "\n")
-	f.Add("PRIVATE+KEY+a+b+c\n")
-	f.Fuzz(func(t *testing.T, text string) {
-		key, err := parseKey(text)
+func TestKeyringContract(t *testing.T) {
+	audittest.Keyring(t, func(t *testing.T) (audit.Keyring, func() audit.Keyring) {
+		k := newKeyring(t)
+		return k, func() audit.Keyring { return &keyring{folder: k.folder} }
+	})
+}
+
+// failNth fails at a step by its number, from 1.
+func failNth(n int) steps {
+	return func(string) error {
+		if n--; n == 0 {
+			return audittest.ErrInjected
+		}
+		return nil
+	}
+}
+
+// TestKeysChangeFaults stops a rotation and a revocation at each step. Afterwards the keys are the old or the new ones, each size has one
+// that signs it, and the change can be made.
+func TestKeysChangeFaults(t *testing.T) {
+	for name, change := range map[string]func(k *keyring, stolen string) error{
+		"rotate": func(k *keyring, _ string) error { _, err := k.Rotate(t.Context(), 10, 20); return err },
+		"revoke": func(k *keyring, stolen string) error { _, err := k.Revoke(t.Context(), stolen, 9); return err },
+	} {
+		for n := 1; ; n++ {
+			k := newKeyring(t)
+			first, err := k.Create(t.Context(), origin)
+			if err != nil {
+				t.Fatal(err)
+			}
+			stolen := first.Keys().Newest().VKey
+			k.steps = failNth(n)
+			err = change(k, stolen)
+			if err == nil {
+				if want := map[string]int{"rotate": 11, "revoke": 16}[name]; n != want {
+					t.Errorf("%s has %d steps, want %d", name, n-1, want-1)
+				}
+				break
+			}
+			if !errors.Is(err, audittest.ErrInjected) {
+				t.Fatalf("%s, step %d: %v", name, n, err)
+			}
+			again := &keyring{folder: k.folder}
+			wantSigned(t, again, 5, 10, 15, 25)
+			r, err := again.Load(t.Context())
+			if count := len(r.Keys().All()); err != nil || (count == 2) != (n > 9) && n != 9 {
+				t.Fatalf("%s, step %d: %d keys, %v", name, n, count, err)
+			}
+			if name == "rotate" {
+				_, err = again.Rotate(t.Context(), 30, 40)
+			} else {
+				err = change(again, stolen)
+			}
+			if err != nil {
+				t.Fatalf("%s, step %d, again: %v", name, n, err)
+			}
+			wantSigned(t, again, 5, 10, 15, 25, 35, 45)
+			if r, err = again.Load(t.Context()); err != nil || name == "revoke" && len(r.Private()) != 1 {
+				t.Errorf("%s, step %d: %d private parts are left, %v", name, n, len(r.Private()), err)
+			}
+			wantNoTemp(t, k.folder)
+		}
+	}
+}
+
+// wantSigned says that each size can be signed, unless its key was revoked, in which case it is history.
+func wantSigned(t *testing.T, k *keyring, sizes ...int64) {
+	t.Helper()
+	r, err := k.Load(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, size := range sizes {
+		if size < 10 && len(r.Private()) == 1 && len(r.Keys().All()) == 2 {
+			continue
+		}
+		msg, err := r.Sign(headOf(size))
+		if err != nil {
+			t.Errorf("size %d: %v", size, err)
+		} else if _, err := r.Keys().Open(msg); err != nil {
+			t.Errorf("size %d: %v", size, err)
+		}
+	}
+}
+
+// TestKeyFilesThatDoNotBelongTogether is refused, and names a file.
+func TestKeyFilesThatDoNotBelongTogether(t *testing.T) {
+	k, other := newKeyring(t), newKeyring(t)
+	for _, k := range []*keyring{k, other} {
+		if _, err := k.Create(t.Context(), origin); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := k.Rotate(t.Context(), 10, 20); err != nil {
+			t.Fatal(err)
+		}
+		wantMode(t, k.historyPath(), 0o600)
+	}
+	good, err := os.ReadFile(k.historyPath())
+	if err != nil {
+		t.Fatal(err)
+	}
+	theirs, err := os.ReadFile(other.historyPath())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{
+		"of another log": string(theirs), "empty": "", "torn": string(good[:len(good)/3]), "with more": string(good) + "\n", "of a policy": string(good) + "quorum none\n",
+		"spelled otherwise": strings.Replace(string(good), " 0 20", " 00 20", 1),
+	} {
+		if err := os.WriteFile(k.historyPath(), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := k.Load(t.Context()); taffrail.KindOf(err) != taffrail.KindCorrupt || errors.Is(err, audit.ErrNoKey) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if err := os.WriteFile(k.historyPath(), good, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	chmod(t, k.historyPath(), 0o622)
+	if _, err := k.Load(t.Context()); taffrail.KindOf(err) != taffrail.KindDenied {
+		t.Errorf("a history that others may write: %v", err)
+	}
+	chmod(t, k.historyPath(), 0o600)
+	if err := os.Remove(k.path()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := k.Load(t.Context()); taffrail.KindOf(err) != taffrail.KindCorrupt {
+		t.Errorf("a history without a key: %v", err)
+	}
+	if _, err := k.Create(t.Context(), origin); !errors.Is(err, audit.ErrExists) {
+		t.Errorf("a key is made beside the history of others: %v", err)
+	}
+}
+
+// TestKeysChangeWhileOthersLoad has processes that load the keys all the while that they change: each finds keys that sign.
+func TestKeysChangeWhileOthersLoad(t *testing.T) {
+	k := newKeyring(t)
+	if _, err := k.Create(t.Context(), origin); err != nil {
+		t.Fatal(err)
+	}
+	var all sync.WaitGroup
+	var done atomic.Bool
+	for range 3 {
+		all.Go(func() {
+			other := &keyring{folder: k.folder}
+			for !done.Load() {
+				r, err := other.Load(t.Context())
+				if err == nil {
+					_, err = r.Sign(headOf(200))
+				}
+				if err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	for i := range int64(20) {
+		keys, err := k.Rotate(t.Context(), 3*i+1, 3*i+1)
+		if err == nil {
+			_, err = k.Revoke(t.Context(), keys.Newest().VKey, 3*i+2)
+		}
+		if err != nil {
+			t.Error(err)
+			break
+		}
+	}
+	done.Store(true)
+	all.Wait()
+}
+
+func FuzzKeyFiles(f *testing.F) {
+	good, public, _ := note.GenerateKey(nil, origin)
+	f.Add(good+"\n", "")
+	f.Add(good+"\n", "log "+public+"\n# taffrail:valid x 0 1\n")
+	f.Add("PRIVATE+KEY+a+b+c\n", "log x\n")
+	f.Fuzz(func(t *testing.T, private, public string) {
+		files := keyFiles{private, public}
+		r, err := files.ring()
 		if err != nil {
 			return
 		}
-		if key.Signer.Name() != key.Verifier.Name() || key.Signer.KeyHash() != key.Verifier.KeyHash() {
-			t.Fatalf("%q: signer and verifier differ", text)
+		if again := r.Keys().String(); public != "" && again != public {
+			t.Fatalf("%q becomes %q", public, again)
+		}
+		if all, err := parsePrivate(private); err != nil || format(all) != private {
+			t.Fatalf("private keys are read and written otherwise: %v", err)
 		}
 	})
 }
