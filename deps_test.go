@@ -50,10 +50,11 @@ var dependencyRule = []struct {
 	{"internal/trust/*", rule{ours: []string{".", "audit", "internal/plug"}, foreign: anything}},
 	{"internal/plugins", rule{ours: []string{"internal/plug", "internal/source/*", "internal/trust/*"}}},
 	{"internal/daemon", rule{
-		ours:    []string{".", "audit", "internal/detect", "internal/plug", "internal/store"},
+		ours:    []string{".", "audit", "internal/config", "internal/detect", "internal/plug", "internal/store"},
 		foreign: []string{"golang.org/x/mod", "github.com/goccy/go-yaml"},
 	}},
-	{"internal/cli", rule{ours: []string{".", "audit", "internal/config", "internal/daemon", "internal/plug"}, foreign: anything}},
+	{"internal/api", rule{ours: []string{".", "audit", "internal/daemon"}}},
+	{"internal/cli", rule{ours: []string{".", "audit", "audit/auditor", "internal/api", "internal/config", "internal/daemon", "internal/plug"}, foreign: anything}},
 	{"cmd/taffrail-verify", rule{ours: []string{"audit/auditor"}}},
 	{"cmd/taffrail", rule{ours: []string{"internal/cli", "internal/plugins"}}},
 	{"bench/...", rule{ours: []string{".", "audit", "examples/..."}, foreign: anything}},
@@ -63,8 +64,8 @@ var dependencyRule = []struct {
 // sqlPackages may speak SQL: the store, and by name whoever tampers with a database for a demonstration.
 var sqlPackages = []string{"internal/store", "examples/demo/tamper"}
 
-// servingPackages may serve HTTP: none yet but the practice cloud.
-var servingPackages = []string{"examples/..."}
+// servingPackages may serve HTTP: the API, and the practice cloud.
+var servingPackages = []string{"internal/api", "examples/..."}
 
 func TestDependencyRule(t *testing.T) {
 	for _, fault := range checkDependencies(os.DirFS(".")) {

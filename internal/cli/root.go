@@ -35,7 +35,7 @@ func (a *app) root() *cobra.Command {
 		a.fail(flagError(cmd, err))
 		return nil
 	})
-	root.AddCommand(a.scanCommand(), a.doctorCommand(), a.stacksCommand(), a.logCommand(), a.indexCommand(), a.versionCommand())
+	root.AddCommand(a.scanCommand(), a.doctorCommand(), a.stacksCommand(), a.logCommand(), a.verifyCommand(), a.indexCommand(), a.versionCommand())
 	return root
 }
 

@@ -194,3 +194,11 @@ func list(separator string, parts ...string) string {
 	}
 	return strings.Join(kept, separator)
 }
+
+// spanText names a half-open range, whose end may be open.
+func spanText(from, to int64) string {
+	if to == 0 {
+		return fmt.Sprintf("entries %d and all after", from)
+	}
+	return fmt.Sprintf("entries %d-%d", from, to-1)
+}

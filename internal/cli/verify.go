@@ -78,7 +78,7 @@ func verdictWord(r audit.BundleReport) string {
 func (p *page) bundle(r audit.BundleReport) {
 	entries := "none in a row"
 	if r.From < r.To {
-		entries = indexes(r.From, r.To)
+		entries = spanText(r.From, r.To)
 	}
 	p.facts(
 		fact{"Log", safe(r.Origin)}, fact{"Size", count(r.Size, "entry", "entries")}, fact{"Root", safe(r.Root)},
@@ -108,6 +108,6 @@ func (p *page) bundleVerdict(v audit.Verdict) {
 		p.paragraph(safe(f), name, p.red)
 	}
 	if v.Hint != "" {
-		p.paragraph("hint: "+safe(v.Hint), name, nil)
+		p.paragraph("hint: "+safe(v.Hint), name, p.yellow)
 	}
 }
