@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/taffrail-dev/taffrail"
@@ -41,6 +40,7 @@ func (tx *Tx) Append(e taffrail.Entry) (Stamp, error) {
 	if err != nil {
 		return Stamp{}, err
 	}
+	tx.latest = &e.Time
 	return Stamp{index, e.Time}, tx.derive(index, leaf)
 }
 
@@ -49,6 +49,9 @@ func (tx *Tx) last() (at time.Time, size int64, err error) {
 	size, err = tx.Size()
 	if err != nil || size == 0 {
 		return time.Time{}, size, err
+	}
+	if tx.latest != nil {
+		return *tx.latest, size, nil
 	}
 	err = tx.Entries(size-1, size, func(_ int64, leaf []byte) error {
 		e, err := taffrail.ParseEntry(leaf)
@@ -67,7 +70,7 @@ func (tx *Tx) derive(index int64, leaf []byte) error {
 	}
 	at := e.Time.UTC().Format(time.RFC3339Nano)
 	entryType, _ := e.Body.Kind()
-	err = tx.exec(`INSERT INTO index_entry (idx, type, time, scope, actor, resource, outcome, request) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+	err = tx.insert("index_entry", "idx, type, time, scope, actor, resource, outcome, request",
 		index, entryType, at, e.Scope, e.Actor, e.Resource, e.Outcome, e.Request)
 	if err != nil {
 		return err
@@ -75,7 +78,9 @@ func (tx *Tx) derive(index int64, leaf []byte) error {
 	switch body := e.Body.(type) {
 	case taffrail.ScanStarted:
 		return errors.Join(tx.deriveStack(index, body.Stack), tx.exec(
-			`INSERT OR REPLACE INTO index_scan (id, stack, started_idx, outcome, total, checked, incomplete, commit_hash) VALUES (?, ?, ?, ?, 0, 0, 0, ?)`,
+			`INSERT INTO index_scan (id, stack, started_idx, outcome, total, checked, incomplete, commit_hash) VALUES (?, ?, ?, ?, 0, 0, 0, ?)
+			ON CONFLICT (id) DO UPDATE SET stack = excluded.stack, started_idx = excluded.started_idx, finished_idx = NULL, outcome = excluded.outcome,
+			total = 0, checked = 0, incomplete = 0, commit_hash = excluded.commit_hash`,
 			e.Request, e.Scope, index, e.Outcome, commitOf(body.Stack)))
 	case taffrail.ScanFinished:
 		return errors.Join(tx.deriveStack(index, body.Stack), tx.deriveVersions(index, e.Scope, body.Versions), tx.exec(
@@ -84,7 +89,9 @@ func (tx *Tx) derive(index int64, leaf []byte) error {
 	case taffrail.DriftFound:
 		// A drift of a resource that has one already takes its place.
 		return errors.Join(tx.exec(`UPDATE index_drift SET ended_idx = ? WHERE stack = ? AND address = ? AND ended_idx IS NULL`, index, e.Scope, e.Resource), tx.exec(
-			`INSERT OR REPLACE INTO index_drift (id, stack, address, type, status, finding, since, found_idx, changed_idx) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			`INSERT INTO index_drift (id, stack, address, type, status, finding, since, found_idx, changed_idx) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+			ON CONFLICT (id) DO UPDATE SET stack = excluded.stack, address = excluded.address, type = excluded.type, status = excluded.status,
+			finding = excluded.finding, since = excluded.since, found_idx = excluded.found_idx, changed_idx = excluded.changed_idx, ended_idx = NULL`,
 			body.Drift, e.Scope, e.Resource, body.Type, body.Status, body.Finding.SHA256, at, index, index))
 	case taffrail.DriftChanged:
 		return tx.exec(`UPDATE index_drift SET type = ?, status = ?, finding = ?, changed_idx = ? WHERE id = ?`,
@@ -123,113 +130,22 @@ type OpenDrift struct {
 
 // OpenDrifts gives the open drifts of a stack by address.
 func (tx *Tx) OpenDrifts(stack taffrail.StackID) (map[taffrail.Address]OpenDrift, error) {
-	rows, err := tx.sql.QueryContext(tx.ctx,
-		`SELECT id, address, type, status, since, changed_idx, finding FROM index_drift WHERE stack = ? AND ended_idx IS NULL`, stack)
+	rows, err := tx.query(`SELECT id, address, type, status, since, changed_idx, finding FROM index_drift WHERE stack = ? AND ended_idx IS NULL`, stack)
 	if err != nil {
-		return nil, boundary("read log database", err)
+		return nil, err
 	}
-	defer rows.Close()
 	open := map[taffrail.Address]OpenDrift{}
-	for rows.Next() {
+	err = tx.eachRow(rows, func() error {
 		var d OpenDrift
 		var since string
-		if err := rows.Scan(&d.ID, &d.Address, &d.Type, &d.Status, &since, &d.Entry, &d.Finding); err != nil {
-			return nil, boundary("read log database", err)
+		if err := tx.scan(rows, &d.ID, &d.Address, &d.Type, &d.Status, &since, &d.Entry, &d.Finding); err != nil {
+			return err
 		}
 		if d.Since, err = time.Parse(time.RFC3339Nano, since); err != nil {
-			return nil, &taffrail.Error{Op: "read index", Kind: taffrail.KindCorrupt, Err: err, Hint: "run `taffrail index rebuild`"}
+			return &taffrail.Error{Op: "read index", Kind: taffrail.KindCorrupt, Err: err, Hint: "run `taffrail index rebuild`"}
 		}
 		open[d.Address] = d
-	}
-	return open, rows.Err()
-}
-
-// RebuildIndex builds the index anew from the log, and says what was different before, a line for each difference. Payloads that are gone,
-// and that rows would follow from, are named: the index has no such rows then.
-func (tx *Tx) RebuildIndex() (rows int64, changed []string, err error) {
-	tx.unread = nil
-	rows, changed, err = tx.shadowIndex(func(tables []string) error {
-		for _, t := range tables {
-			err := tx.exec("DELETE FROM main." + t)
-			if err == nil {
-				err = tx.exec("INSERT INTO main." + t + " SELECT * FROM temp." + t)
-			}
-			if err != nil {
-				return err
-			}
-		}
 		return nil
 	})
-	return rows, append(changed, tx.unread...), err
-}
-
-// CheckIndex says how the index differs from the log. It changes nothing.
-func (tx *Tx) CheckIndex() (changed []string, err error) {
-	_, changed, err = tx.shadowIndex(func([]string) error { return nil })
-	return changed, err
-}
-
-// shadowIndex derives all rows from the log into temporary tables, which hide the real ones of the same names while it
-// lasts, and compares the two.
-func (tx *Tx) shadowIndex(use func(tables []string) error) (rows int64, changed []string, err error) {
-	tables, definitions, err := tx.indexTables()
-	if err != nil {
-		return 0, nil, err
-	}
-	for i, t := range tables {
-		shadow := strings.Replace(definitions[i], "CREATE TABLE ", "CREATE TABLE temp.", 1)
-		if err := tx.exec(shadow); err != nil {
-			return 0, nil, err
-		}
-		defer func() { err = errors.Join(err, tx.exec("DROP TABLE temp."+t)) }()
-	}
-	size, err := tx.Size()
-	if err != nil {
-		return 0, nil, err
-	}
-	if err := tx.Entries(0, size, tx.derive); err != nil {
-		return 0, nil, err
-	}
-	for _, t := range tables {
-		n, lines, err := tx.compare(t)
-		if err != nil {
-			return 0, nil, err
-		}
-		rows, changed = rows+n, append(changed, lines...)
-	}
-	return rows, changed, use(tables)
-}
-
-func (tx *Tx) indexTables() (names, definitions []string, err error) {
-	rows, err := tx.sql.QueryContext(tx.ctx, `SELECT name, sql FROM main.sqlite_schema WHERE type = 'table' AND name LIKE 'index\_%' ESCAPE '\' ORDER BY name`)
-	if err != nil {
-		return nil, nil, boundary("read log database", err)
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var name, definition string
-		if err := rows.Scan(&name, &definition); err != nil {
-			return nil, nil, boundary("read log database", err)
-		}
-		names, definitions = append(names, name), append(definitions, definition)
-	}
-	return names, definitions, rows.Err()
-}
-
-// compare counts the rows that a table should have, and describes those that it has too many, too few or other.
-func (tx *Tx) compare(table string) (rows int64, lines []string, err error) {
-	for _, c := range []struct{ query, what string }{
-		{"SELECT count(*) FROM (SELECT * FROM main.%[1]s EXCEPT SELECT * FROM temp.%[1]s)", "%s: rows that do not follow from the log: %d"},
-		{"SELECT count(*) FROM (SELECT * FROM temp.%[1]s EXCEPT SELECT * FROM main.%[1]s)", "%s: rows that are missing, or other than in the log: %d"},
-	} {
-		var n int64
-		if err := tx.sql.QueryRowContext(tx.ctx, fmt.Sprintf(c.query, table)).Scan(&n); err != nil {
-			return 0, nil, boundary("read log database", err)
-		}
-		if n > 0 {
-			lines = append(lines, fmt.Sprintf(c.what, table, n))
-		}
-	}
-	err = tx.sql.QueryRowContext(tx.ctx, "SELECT count(*) FROM temp."+table).Scan(&rows)
-	return rows, lines, err
+	return open, err
 }

@@ -2,7 +2,6 @@ package store_test
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"os"
@@ -22,16 +21,7 @@ import (
 
 func open(t *testing.T, folder string, mode store.Mode) *store.Store {
 	t.Helper()
-	s, err := store.Open(t.Context(), folder, mode)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return s
+	return inFolder(folder).store(t, mode)
 }
 
 func entry(body taffrail.EntryBody) taffrail.Entry {
@@ -76,8 +66,10 @@ func size(t *testing.T, s *store.Store) (n int64) {
 }
 
 // TestStorage is the contract that the log asks of its storage.
-func TestStorage(t *testing.T) {
-	audittest.Storage(t, func(t *testing.T) audit.Storage { return open(t, t.TempDir(), store.Create) })
+func TestStorage(t *testing.T) { onEach(t, conformance) }
+
+func conformance(t *testing.T, p *place) {
+	audittest.Storage(t, func(t *testing.T) audit.Storage { return p.fresh(t).store(t, store.Create) })
 }
 
 func TestOpenNeverMakesUpADatabase(t *testing.T) {
@@ -93,6 +85,21 @@ func TestOpenNeverMakesUpADatabase(t *testing.T) {
 	}
 }
 
+func TestOpenNeverBeginsADatabaseUnasked(t *testing.T) {
+	file := inFolder(t.TempDir())
+	if err := os.WriteFile(file.source, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range []*place{file, inSchema(t)} {
+		for _, mode := range []store.Mode{store.ReadOnly, store.Write, store.ReadOnly} {
+			if _, err := p.open(t, mode); taffrail.KindOf(err) != taffrail.KindNotFound {
+				t.Errorf("%s, mode %d: %v", p.kind, mode, err)
+			}
+		}
+		p.store(t, store.Create)
+	}
+}
+
 func TestOpenRefuses(t *testing.T) {
 	garbage := t.TempDir()
 	if err := os.WriteFile(filepath.Join(garbage, store.FileName), []byte(strings.Repeat("no database ", 1000)), 0o600); err != nil {
@@ -100,7 +107,7 @@ func TestOpenRefuses(t *testing.T) {
 	}
 	newer := t.TempDir()
 	open(t, newer, store.Create)
-	tamper(t, newer, "INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, 1)")
+	inFolder(newer).tamper(t, "INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, true)")
 	foreign := t.TempDir()
 	if err := os.Mkdir(filepath.Join(foreign, store.FileName), 0o700); err != nil {
 		t.Fatal(err)
@@ -146,13 +153,15 @@ func TestFilesArePrivate(t *testing.T) {
 	}
 }
 
-func TestManyBeginOneDatabase(t *testing.T) {
+func TestManyBeginOneDatabase(t *testing.T) { onEach(t, manyBeginOneDatabase) }
+
+func manyBeginOneDatabase(t *testing.T, p *place) {
 	for range 3 {
-		folder := t.TempDir()
+		p := p.fresh(t)
 		var wg sync.WaitGroup
 		for range 8 {
 			wg.Go(func() {
-				s, err := store.Open(t.Context(), folder, store.Create)
+				s, err := p.open(t, store.Create)
 				if err != nil {
 					t.Error(err)
 					return
@@ -166,19 +175,10 @@ func TestManyBeginOneDatabase(t *testing.T) {
 	}
 }
 
-func TestAnEmptyFileIsNoDatabase(t *testing.T) {
-	folder := t.TempDir()
-	if err := os.WriteFile(filepath.Join(folder, store.FileName), nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := store.Open(t.Context(), folder, store.ReadOnly); taffrail.KindOf(err) != taffrail.KindNotFound {
-		t.Errorf("%v", err)
-	}
-	open(t, folder, store.Create)
-}
+func TestUpdateIsAllOrNothing(t *testing.T) { onEach(t, updateIsAllOrNothing) }
 
-func TestUpdateIsAllOrNothing(t *testing.T) {
-	s := open(t, t.TempDir(), store.Create)
+func updateIsAllOrNothing(t *testing.T, p *place) {
+	s := p.store(t, store.Create)
 	failed := errors.New("no")
 	err := s.Update(t.Context(), func(tx *store.Tx) error {
 		if _, err := tx.Append(entry(taffrail.LogStarted{})); err != nil {
@@ -195,7 +195,11 @@ func TestUpdateIsAllOrNothing(t *testing.T) {
 }
 
 func TestManyUpdatesAtOnceShareCommitsAndFailAlone(t *testing.T) {
-	s := open(t, t.TempDir(), store.Create)
+	onEach(t, manyUpdatesAtOnceShareCommitsAndFailAlone)
+}
+
+func manyUpdatesAtOnceShareCommitsAndFailAlone(t *testing.T, p *place) {
+	s := p.store(t, store.Create)
 	const writers = 200
 	failed := errors.New("no")
 	var wg sync.WaitGroup
@@ -222,8 +226,10 @@ func TestManyUpdatesAtOnceShareCommitsAndFailAlone(t *testing.T) {
 	}
 }
 
-func TestUpdateThatWaitsCanBeCancelled(t *testing.T) {
-	s := open(t, t.TempDir(), store.Create)
+func TestUpdateThatWaitsCanBeCancelled(t *testing.T) { onEach(t, updateThatWaitsCanBeCancelled) }
+
+func updateThatWaitsCanBeCancelled(t *testing.T, p *place) {
+	s := p.store(t, store.Create)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := s.Update(ctx, func(*store.Tx) error { return nil }); !errors.Is(err, context.Canceled) {
@@ -231,8 +237,10 @@ func TestUpdateThatWaitsCanBeCancelled(t *testing.T) {
 	}
 }
 
-func TestTimeNeverGoesBack(t *testing.T) {
-	s := open(t, t.TempDir(), store.Create)
+func TestTimeNeverGoesBack(t *testing.T) { onEach(t, timeNeverGoesBack) }
+
+func timeNeverGoesBack(t *testing.T, p *place) {
+	s := p.store(t, store.Create)
 	var got []string
 	for _, hour := range []int{5, 3, 7} { // the clock
 		e := entry(taffrail.LogStarted{})
@@ -257,8 +265,10 @@ func TestTimeNeverGoesBack(t *testing.T) {
 	}
 }
 
-func TestOpenDrifts(t *testing.T) {
-	s := open(t, t.TempDir(), store.Create)
+func TestOpenDrifts(t *testing.T) { onEach(t, openDrifts) }
+
+func openDrifts(t *testing.T, p *place) {
+	s := p.store(t, store.Create)
 	live(t, s)
 	var got map[taffrail.Address]store.OpenDrift
 	if err := s.Read(t.Context(), func(tx *store.Tx) (err error) { got, err = tx.OpenDrifts("terraform/l/default"); return err }); err != nil {
@@ -273,11 +283,12 @@ func TestOpenDrifts(t *testing.T) {
 }
 
 // TestAnIndexThatLiedBricksNothing appends what an honest index would have kept from being appended. It must be possible to read again.
-func TestAnIndexThatLiedBricksNothing(t *testing.T) {
-	folder := t.TempDir()
-	s := open(t, folder, store.Create)
+func TestAnIndexThatLiedBricksNothing(t *testing.T) { onEach(t, anIndexThatLiedBricksNothing) }
+
+func anIndexThatLiedBricksNothing(t *testing.T, p *place) {
+	s := p.store(t, store.Create)
 	live(t, s)
-	tamper(t, folder, "UPDATE index_drift SET ended_idx = 1; DELETE FROM index_scan")
+	p.tamper(t, "UPDATE index_drift SET ended_idx = 1; DELETE FROM index_scan")
 	for _, body := range []taffrail.EntryBody{
 		taffrail.DriftFound{DriftSeen: taffrail.DriftSeen{Drift: "drift-3"}}, taffrail.DriftFound{DriftSeen: taffrail.DriftSeen{Drift: "drift-3"}},
 		taffrail.ScanStarted{}, taffrail.DriftEnded{Drift: "drift-9"},
@@ -295,29 +306,31 @@ func TestAnIndexThatLiedBricksNothing(t *testing.T) {
 }
 
 // TestReplayIsIdentity is the invariant: delete the index tables, rebuild them from the log, nothing changes.
-func TestReplayIsIdentity(t *testing.T) {
-	folder := t.TempDir()
-	s := open(t, folder, store.Create)
+func TestReplayIsIdentity(t *testing.T) { onEach(t, replayIsIdentity) }
+
+func replayIsIdentity(t *testing.T, p *place) {
+	s := p.store(t, store.Create)
 	live(t, s)
-	before := dump(t, folder)
+	before := p.dump(t)
 	if rows, changed := rebuild(t, s); rows != 7+1+1+2 || len(changed) != 0 {
 		t.Errorf("%d rows, %q", rows, changed)
 	}
-	tamper(t, folder, "DELETE FROM index_drift; DELETE FROM index_entry; DELETE FROM index_stack; DELETE FROM index_scan")
+	p.tamper(t, "DELETE FROM index_drift; DELETE FROM index_entry; DELETE FROM index_stack; DELETE FROM index_scan")
 	if _, changed := rebuild(t, s); len(changed) != 4 { // of five: it has no versions
 		t.Errorf("an empty index went unnoticed: %q", changed)
 	}
-	if diff := cmp.Diff(before, dump(t, folder)); diff != "" {
+	if diff := cmp.Diff(before, p.dump(t)); diff != "" {
 		t.Error(diff)
 	}
 }
 
-func TestCheckIndexTellsAndChangesNothing(t *testing.T) {
-	folder := t.TempDir()
-	live(t, open(t, folder, store.Create))
-	tamper(t, folder, "UPDATE index_drift SET ended_idx = 6 WHERE id = 'drift-2'")
-	before := dump(t, folder)
-	s := open(t, folder, store.ReadOnly)
+func TestCheckIndexTellsAndChangesNothing(t *testing.T) { onEach(t, checkIndexTellsAndChangesNothing) }
+
+func checkIndexTellsAndChangesNothing(t *testing.T, p *place) {
+	live(t, p.store(t, store.Create))
+	p.tamper(t, "UPDATE index_drift SET ended_idx = 6 WHERE id = 'drift-2'")
+	before := p.dump(t)
+	s := p.store(t, store.ReadOnly)
 	var changed []string
 	if err := s.Read(t.Context(), func(tx *store.Tx) (err error) { changed, err = tx.CheckIndex(); return err }); err != nil {
 		t.Fatal(err)
@@ -326,14 +339,15 @@ func TestCheckIndexTellsAndChangesNothing(t *testing.T) {
 	if diff := cmp.Diff(want, changed); diff != "" {
 		t.Error(diff)
 	}
-	if diff := cmp.Diff(before, dump(t, folder)); diff != "" {
+	if diff := cmp.Diff(before, p.dump(t)); diff != "" {
 		t.Error(diff)
 	}
 }
 
-func TestBlobs(t *testing.T) {
-	folder := t.TempDir()
-	s := open(t, folder, store.Create)
+func TestBlobs(t *testing.T) { onEach(t, blobs) }
+
+func blobs(t *testing.T, p *place) {
+	s := p.store(t, store.Create)
 	var ref taffrail.BlobRef
 	for range 2 {
 		if err := s.Update(t.Context(), func(tx *store.Tx) (err error) { ref, err = tx.PutBlob([]byte("payload")); return err }); err != nil {
@@ -355,16 +369,17 @@ func TestBlobs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tamper(t, folder, "UPDATE blob SET data = 'other'")
+	p.tamper(t, "UPDATE blob SET data = 'other'")
 	err = s.Read(t.Context(), func(tx *store.Tx) error { _, err := tx.Blob(taffrail.BlobRef{SHA256: ref.SHA256}); return err })
 	if taffrail.KindOf(err) != taffrail.KindCorrupt {
 		t.Errorf("other bytes: %v", err)
 	}
 }
 
-func TestTwoProcessesOnOneFolder(t *testing.T) {
-	folder := t.TempDir()
-	stores := []*store.Store{open(t, folder, store.Create), open(t, folder, store.Create)}
+func TestTwoProcessesOnOneFolder(t *testing.T) { onEach(t, twoProcessesOnOneFolder) }
+
+func twoProcessesOnOneFolder(t *testing.T, p *place) {
+	stores := []*store.Store{p.store(t, store.Create), p.store(t, store.Create)}
 	var wg sync.WaitGroup
 	for i := range 50 {
 		wg.Go(func() {
@@ -387,53 +402,4 @@ func rebuild(t *testing.T, s *store.Store) (rows int64, changed []string) {
 		t.Fatal(err)
 	}
 	return rows, changed
-}
-
-func database(t *testing.T, folder string) *sql.DB {
-	t.Helper()
-	db, err := sql.Open("sqlite", filepath.Join(folder, store.FileName))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { db.Close() })
-	return db
-}
-
-// tamper changes the database behind the store's back.
-func tamper(t *testing.T, folder, statements string) {
-	t.Helper()
-	if _, err := database(t, folder).Exec(statements); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// dump gives every row of the index.
-func dump(t *testing.T, folder string) (lines []string) {
-	t.Helper()
-	db := database(t, folder)
-	for _, table := range []string{"index_drift", "index_entry", "index_scan", "index_stack", "index_version"} {
-		rows, err := db.Query("SELECT * FROM " + table + " ORDER BY 1, 2")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer rows.Close()
-		columns, err := rows.Columns()
-		if err != nil {
-			t.Fatal(err)
-		}
-		for rows.Next() {
-			values, pointers := make([]any, len(columns)), make([]any, len(columns))
-			for i := range values {
-				pointers[i] = &values[i]
-			}
-			if err := rows.Scan(pointers...); err != nil {
-				t.Fatal(err)
-			}
-			lines = append(lines, fmt.Sprint(table, values))
-		}
-		if err := rows.Err(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return lines
 }

@@ -1,12 +1,17 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"database/sql"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"math/bits"
+	"slices"
+	"strings"
+	"time"
 
 	"golang.org/x/mod/sumdb/tlog"
 
@@ -16,118 +21,194 @@ import (
 
 // A Tx is a transaction, or a snapshot. It implements [audit.Writer].
 type Tx struct {
-	ctx    context.Context
-	sql    *sql.Tx
-	unread []string // payloads that rows should have come from, a line each
+	ctx     context.Context
+	sql     *sql.Tx
+	dialect *dialect
+	shadow  bool                // statements mean the shadow of the index, not the index
+	unread  []string            // payloads that rows should have come from, a line each
+	waiting []*waitingRows      // that no statement has asked for yet
+	size    *int64              // of the log, once it is known
+	latest  *time.Time          // of the newest entry, once it is known
+	hashes  map[int64]tlog.Hash // that this transaction stored
 }
 
 var _ audit.Writer = (*Tx)(nil)
 
 // ReadHashes implements [tlog.HashReader].
 func (tx *Tx) ReadHashes(ids []int64) ([]tlog.Hash, error) {
+	found := map[int64]tlog.Hash{}
+	var ask []int64
+	for _, id := range ids {
+		if h, ok := tx.hashes[id]; ok {
+			found[id] = h
+		} else {
+			ask = append(ask, id)
+		}
+	}
+	for part := range slices.Chunk(ask, maxAsked) {
+		if err := tx.readHashes(part, found); err != nil {
+			return nil, err
+		}
+	}
 	hashes := make([]tlog.Hash, len(ids))
 	for i, id := range ids {
-		var raw []byte
-		err := tx.sql.QueryRowContext(tx.ctx, "SELECT hash FROM node WHERE id = ?", id).Scan(&raw)
-		if errors.Is(err, sql.ErrNoRows) || err == nil && len(raw) != tlog.HashSize {
+		h, ok := found[id]
+		if !ok {
 			return nil, fmt.Errorf("hash %d: %w", id, audit.ErrMissing)
 		}
-		if err != nil {
-			return nil, boundary("read log database", err)
-		}
-		hashes[i] = tlog.Hash(raw)
+		hashes[i] = h
 	}
 	return hashes, nil
 }
 
-// Size implements [audit.Reader].
-func (tx *Tx) Size() (size int64, err error) {
-	err = tx.sql.QueryRowContext(tx.ctx, "SELECT coalesce(max(idx) + 1, 0) FROM entry").Scan(&size)
-	if err != nil {
-		return 0, boundary("read log database", err)
+// maxAsked is how many rows are asked for by their keys in one statement. It is a power of two, and so is the number of places in each
+// statement, so that there are few statements to be prepared.
+const maxAsked = 256
+
+func (tx *Tx) readHashes(ids []int64, found map[int64]tlog.Hash) error {
+	places := 1 << bits.Len(uint(len(ids)-1))
+	args := make([]any, places)
+	for i := range args {
+		args[i] = ids[min(i, len(ids)-1)]
 	}
+	rows, err := tx.query("SELECT id, hash FROM node WHERE id IN (?"+strings.Repeat(",?", places-1)+")", args...)
+	if err != nil {
+		return err
+	}
+	return tx.eachRow(rows, func() error {
+		var id int64
+		var raw []byte
+		if err := tx.scan(rows, &id, &raw); err != nil {
+			return err
+		}
+		if len(raw) == tlog.HashSize {
+			found[id] = tlog.Hash(raw)
+		}
+		return nil
+	})
+}
+
+// Size implements [audit.Reader].
+func (tx *Tx) Size() (int64, error) {
+	if tx.size != nil {
+		return *tx.size, nil
+	}
+	var size int64
+	if err := tx.get("SELECT coalesce(max(idx) + 1, 0) FROM entry", nil, &size); err != nil {
+		return 0, err
+	}
+	tx.size = &size
 	return size, nil
 }
 
 // Pruned implements [audit.Reader].
 func (tx *Tx) Pruned() (int64, error) { return 0, nil }
 
+// pageSize is how many rows are read at a time, so that f may read meanwhile: Postgres answers one question at a time.
+const pageSize = 256
+
 // Entries implements [audit.Reader].
 func (tx *Tx) Entries(from, to int64, f func(index int64, body []byte) error) error {
-	rows, err := tx.sql.QueryContext(tx.ctx, "SELECT idx, body FROM entry WHERE idx >= ? AND idx < ? ORDER BY idx", from, to)
-	if err != nil {
-		return boundary("read log database", err)
-	}
-	defer rows.Close()
-	next := from
-	for ; rows.Next(); next++ {
-		var index int64
-		var body sql.RawBytes
-		if err := rows.Scan(&index, &body); err != nil {
-			return boundary("read log database", err)
-		}
-		if index != next {
-			break
-		}
-		if err := f(index, body); err != nil {
+	for from < to {
+		page, err := tx.entries(from, min(to, from+pageSize))
+		if err != nil {
 			return err
 		}
-	}
-	if err := rows.Err(); err != nil {
-		return boundary("read log database", err)
-	}
-	if next < to {
-		return fmt.Errorf("entry %d: %w", next, audit.ErrMissing)
+		for _, body := range page {
+			if err := f(from, body); err != nil {
+				return err
+			}
+			from++
+		}
+		if len(page) < pageSize && from < to {
+			return fmt.Errorf("entry %d: %w", from, audit.ErrMissing)
+		}
 	}
 	return nil
+}
+
+// entries gives the bodies from an index on, up to the first that is missing.
+func (tx *Tx) entries(from, to int64) (page [][]byte, err error) {
+	rows, err := tx.query("SELECT idx, body FROM entry WHERE idx >= ? AND idx < ? ORDER BY idx", from, to)
+	if err != nil {
+		return nil, err
+	}
+	hole := false
+	err = tx.eachRow(rows, func() error {
+		var index int64
+		var body []byte
+		err := tx.scan(rows, &index, &body)
+		if hole = hole || index != from+int64(len(page)); !hole {
+			page = append(page, body)
+		}
+		return err
+	})
+	return page, err
 }
 
 // Checkpoint implements [audit.Reader].
 func (tx *Tx) Checkpoint() (note []byte, err error) {
-	err = tx.sql.QueryRowContext(tx.ctx, "SELECT note FROM checkpoint ORDER BY size DESC LIMIT 1").Scan(&note)
+	err = tx.get("SELECT note FROM checkpoint ORDER BY size DESC LIMIT 1", nil, &note)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
-	if err != nil {
-		return nil, boundary("read log database", err)
-	}
-	return note, nil
+	return note, err
 }
 
 // Checkpoints implements [audit.Reader].
 func (tx *Tx) Checkpoints(f func(size int64, note []byte) error) error {
-	rows, err := tx.sql.QueryContext(tx.ctx, "SELECT size, note FROM checkpoint ORDER BY size")
-	if err != nil {
-		return boundary("read log database", err)
+	type row struct {
+		size int64
+		note []byte
 	}
-	defer rows.Close()
-	for rows.Next() {
-		var size int64
-		var note []byte
-		if err := rows.Scan(&size, &note); err != nil {
-			return boundary("read log database", err)
-		}
-		if err := f(size, note); err != nil {
+	for after := int64(-1); ; {
+		rows, err := tx.query("SELECT size, note FROM checkpoint WHERE size > ? ORDER BY size LIMIT ?", after, pageSize)
+		if err != nil {
 			return err
 		}
+		var page []row
+		err = tx.eachRow(rows, func() error {
+			var r row
+			err := tx.scan(rows, &r.size, &r.note)
+			page = append(page, r)
+			return err
+		})
+		if err != nil || len(page) == 0 {
+			return err
+		}
+		for _, r := range page {
+			if err := f(r.size, r.note); err != nil {
+				return err
+			}
+			after = r.size
+		}
 	}
-	if err := rows.Err(); err != nil {
-		return boundary("read log database", err)
-	}
-	return nil
 }
 
 // PutEntry implements [audit.Writer].
 func (tx *Tx) PutEntry(index int64, body []byte) error {
-	return tx.exec("INSERT INTO entry (idx, body) VALUES (?, ?)", index, body)
+	size, err := tx.Size()
+	if err != nil {
+		return err
+	}
+	if index != size {
+		return fmt.Errorf("put entry %d: %d is next", index, size)
+	}
+	*tx.size, tx.latest = index+1, nil
+	return tx.insert("entry", "idx, body", index, bytes.Clone(body))
 }
 
 // PutHashes implements [audit.Writer].
 func (tx *Tx) PutHashes(first int64, hashes []tlog.Hash) error {
+	if tx.hashes == nil {
+		tx.hashes = map[int64]tlog.Hash{}
+	}
 	for i, h := range hashes {
-		if err := tx.exec("INSERT INTO node (id, hash) VALUES (?, ?)", first+int64(i), h[:]); err != nil {
+		id := first + int64(i)
+		if err := tx.insert("node", "id, hash", id, bytes.Clone(h[:])); err != nil {
 			return err
 		}
+		tx.hashes[id] = h
 	}
 	return nil
 }
@@ -139,35 +220,31 @@ func (tx *Tx) PutCheckpoint(size int64, note []byte) error {
 
 // PutBlob stores a payload beside the log.
 func (tx *Tx) PutBlob(data []byte) (taffrail.BlobRef, error) {
-	sum := sha256.Sum256(data)
-	ref := taffrail.BlobRef{SHA256: hex.EncodeToString(sum[:]), Size: int64(len(data))}
+	ref := refOf(data)
 	return ref, tx.exec("INSERT INTO blob (sha256, data) VALUES (?, ?) ON CONFLICT DO NOTHING", ref.SHA256, data)
+}
+
+func refOf(data []byte) taffrail.BlobRef {
+	sum := sha256.Sum256(data)
+	return taffrail.BlobRef{SHA256: hex.EncodeToString(sum[:]), Size: int64(len(data))}
 }
 
 // Blob gives a payload. One that is not there is an error that wraps [audit.ErrMissing], one whose bytes are not those that the
 // reference names is [taffrail.KindCorrupt]. A reference without a size is one by digest alone.
 func (tx *Tx) Blob(ref taffrail.BlobRef) ([]byte, error) {
 	var data []byte
-	err := tx.sql.QueryRowContext(tx.ctx, "SELECT data FROM blob WHERE sha256 = ?", ref.SHA256).Scan(&data)
+	err := tx.get("SELECT data FROM blob WHERE sha256 = ?", []any{ref.SHA256}, &data)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, fmt.Errorf("payload %s: %w", ref.SHA256, audit.ErrMissing)
 	}
 	if err != nil {
-		return nil, boundary("read log database", err)
+		return nil, err
 	}
-	sum := sha256.Sum256(data)
-	if hex.EncodeToString(sum[:]) != ref.SHA256 || ref.Size != 0 && int64(len(data)) != ref.Size {
+	if is := refOf(data); is.SHA256 != ref.SHA256 || ref.Size != 0 && is.Size != ref.Size {
 		return nil, &taffrail.Error{
 			Kind: taffrail.KindCorrupt, Err: fmt.Errorf("payload %s: its bytes are not those that the entry names", ref.SHA256),
 			Hint: "run `taffrail log verify`",
 		}
 	}
 	return data, nil
-}
-
-func (tx *Tx) exec(query string, args ...any) error {
-	if _, err := tx.sql.ExecContext(tx.ctx, query, args...); err != nil {
-		return boundary("write log database", err)
-	}
-	return nil
 }

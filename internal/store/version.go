@@ -25,7 +25,7 @@ func (tx *Tx) deriveVersions(index int64, stack taffrail.StackID, v *taffrail.Ve
 	if err != nil {
 		return err
 	}
-	rows := versionRows{tx: tx, stack: stack, index: index}
+	rows := versionRows{tx: tx, stack: stack, index: index, taken: map[taffrail.Address]bool{}}
 	if err := eachVersion(data, rows.add); err != nil {
 		return fmt.Errorf("entry %d: payload %s: %w", index, v.Blob.SHA256, err)
 	}
@@ -62,12 +62,19 @@ type versionRows struct {
 	stack taffrail.StackID
 	index int64
 	args  []any
+	taken map[taffrail.Address]bool // in args
 }
 
 // rowsPerStatement is as many as keep a statement short; SQLite takes 32,766 arguments.
 const rowsPerStatement = 200
 
 func (r *versionRows) add(v taffrail.Version) error {
+	if r.taken[v.Address] { // no statement may write one row twice
+		if err := r.flush(); err != nil {
+			return err
+		}
+	}
+	r.taken[v.Address] = true
 	r.args = append(r.args, r.stack, v.Address, v.Digest, r.index)
 	if len(r.args) < 4*rowsPerStatement {
 		return nil
@@ -80,8 +87,10 @@ func (r *versionRows) flush() error {
 		return nil
 	}
 	places := strings.TrimSuffix(strings.Repeat("(?,?,?,?),", len(r.args)/4), ",")
-	err := r.tx.exec("INSERT OR REPLACE INTO index_version (stack, address, digest, idx) VALUES "+places, r.args...)
+	err := r.tx.exec("INSERT INTO index_version (stack, address, digest, idx) VALUES "+places+
+		" ON CONFLICT (stack, address) DO UPDATE SET digest = excluded.digest, idx = excluded.idx", r.args...)
 	r.args = r.args[:0]
+	clear(r.taken)
 	return err
 }
 
@@ -93,22 +102,30 @@ type SeenVersion struct {
 
 // Versions calls f with the version in which each resource of a stack was seen last, sorted by address.
 func (tx *Tx) Versions(stack taffrail.StackID, f func(SeenVersion) error) error {
-	rows, err := tx.sql.QueryContext(tx.ctx, "SELECT address, digest, idx FROM index_version WHERE stack = ? ORDER BY address", stack)
-	if err != nil {
-		return boundary("read log database", err)
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var v SeenVersion
-		if err := rows.Scan(&v.Address, &v.Digest, &v.Entry); err != nil {
-			return boundary("read log database", err)
-		}
-		if err := f(v); err != nil {
+	for after := taffrail.Address(""); ; {
+		page, err := tx.versions(stack, after)
+		if err != nil || len(page) == 0 {
 			return err
 		}
+		for _, v := range page {
+			if err := f(v); err != nil {
+				return err
+			}
+		}
+		after = page[len(page)-1].Address
 	}
-	if err := rows.Err(); err != nil {
-		return boundary("read log database", err)
+}
+
+func (tx *Tx) versions(stack taffrail.StackID, after taffrail.Address) (page []SeenVersion, err error) {
+	rows, err := tx.query("SELECT address, digest, idx FROM index_version WHERE stack = ? AND address > ? ORDER BY address LIMIT ?", stack, after, pageSize)
+	if err != nil {
+		return nil, err
 	}
-	return nil
+	err = tx.eachRow(rows, func() error {
+		var v SeenVersion
+		err := tx.scan(rows, &v.Address, &v.Digest, &v.Entry)
+		page = append(page, v)
+		return err
+	})
+	return page, err
 }

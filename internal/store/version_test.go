@@ -46,9 +46,10 @@ func seenVersions(t *testing.T, s *store.Store) (all []string) {
 	return all
 }
 
-func TestVersions(t *testing.T) {
-	folder := t.TempDir()
-	s := open(t, folder, store.Create)
+func TestVersions(t *testing.T) { onEach(t, versions) }
+
+func versions(t *testing.T, p *place) {
+	s := p.store(t, store.Create)
 	live(t, s) // seven entries
 	scanned(t, s, taffrail.Version{Address: "a.b", Digest: "1"}, taffrail.Version{Address: "a.c", Digest: "1"}, taffrail.Version{Address: "a.B", Digest: "1"})
 	scanned(t, s, taffrail.Version{Address: "a.c", Digest: ""}, taffrail.Version{Address: "a.d", Digest: "2"})
@@ -56,18 +57,20 @@ func TestVersions(t *testing.T) {
 	if diff := cmp.Diff(want, seenVersions(t, s)); diff != "" {
 		t.Error(diff)
 	}
-	before := dump(t, folder)
-	tamper(t, folder, "DELETE FROM index_version WHERE address = 'a.b'")
+	before := p.dump(t)
+	p.tamper(t, "DELETE FROM index_version WHERE address = 'a.b'")
 	if _, changed := rebuild(t, s); len(changed) != 1 {
 		t.Errorf("%q", changed)
 	}
-	if diff := cmp.Diff(before, dump(t, folder)); diff != "" {
+	if diff := cmp.Diff(before, p.dump(t)); diff != "" {
 		t.Error(diff)
 	}
 }
 
-func TestVersionsInManyStatements(t *testing.T) {
-	s := open(t, t.TempDir(), store.Create)
+func TestVersionsInManyStatements(t *testing.T) { onEach(t, versionsInManyStatements) }
+
+func versionsInManyStatements(t *testing.T, p *place) {
+	s := p.store(t, store.Create)
 	versions := make([]taffrail.Version, 1001)
 	for i := range versions {
 		versions[i] = taffrail.Version{Address: taffrail.Address(fmt.Sprintf("a.%04d", i)), Digest: "1"}
@@ -82,11 +85,11 @@ func TestVersionsInManyStatements(t *testing.T) {
 func TestARebuildNamesWhatWasErased(t *testing.T) {
 	for name, statement := range map[string]string{"erased": "DELETE FROM blob", "edited": "UPDATE blob SET data = 'other'"} {
 		t.Run(name, func(t *testing.T) {
-			folder := t.TempDir()
-			s := open(t, folder, store.Create)
+			p := inFolder(t.TempDir())
+			s := p.store(t, store.Create)
 			live(t, s)
 			scanned(t, s, taffrail.Version{Address: "a.b", Digest: "1"})
-			tamper(t, folder, statement)
+			p.tamper(t, statement)
 			for again := range 2 {
 				rows, changed := rebuild(t, s)
 				if len(changed) != 2-again || !strings.Contains(changed[len(changed)-1], "entry 7: 1 versions cannot be known: ") || rows < 8 {
@@ -97,24 +100,5 @@ func TestARebuildNamesWhatWasErased(t *testing.T) {
 				t.Errorf("%q", got)
 			}
 		})
-	}
-}
-
-// TestAnOlderDatabaseIsBroughtUpToDate takes the tables back to their first version, and has what is new in them derived from the entries.
-func TestAnOlderDatabaseIsBroughtUpToDate(t *testing.T) {
-	folder := t.TempDir()
-	live(t, open(t, folder, store.Create))
-	before := dump(t, folder)
-	tamper(t, folder, `ALTER TABLE index_drift DROP COLUMN type; ALTER TABLE index_scan DROP COLUMN commit_hash; DROP TABLE index_version;
-		DELETE FROM goose_db_version WHERE version_id = 2`)
-	if _, err := store.Open(t.Context(), folder, store.ReadOnly); taffrail.KindOf(err) != taffrail.KindInvalid || !strings.Contains(taffrail.HintOf(err), "index rebuild") {
-		t.Errorf("for reading: %v, hint %q", err, taffrail.HintOf(err))
-	}
-	s := open(t, folder, store.Write)
-	if diff := cmp.Diff(before, dump(t, folder)); diff != "" {
-		t.Error(diff)
-	}
-	if _, changed := rebuild(t, s); len(changed) != 0 {
-		t.Errorf("%q", changed)
 	}
 }

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 )
 
@@ -22,7 +23,7 @@ type update struct {
 // returned as it is. An update that has begun runs to its end even if ctx ends, so that its outcome is known.
 func (s *Store) Update(ctx context.Context, f func(*Tx) error) error {
 	if s.writer == nil {
-		return boundary("write log database", fmt.Errorf("%s is open for reading only", s.path))
+		return s.boundary("write log database", fmt.Errorf("%s is open for reading only", s.name))
 	}
 	u := &update{ctx: ctx, f: f, done: make(chan struct{})}
 	select {
@@ -41,7 +42,7 @@ func (s *Store) write() {
 		group := s.collect([]*update{u})
 		if err := s.commit(group); err != nil {
 			for _, u := range group {
-				u.err = boundary("write log database", err)
+				u.err = s.boundary("write log database", err)
 			}
 		}
 		for _, u := range group {
@@ -70,7 +71,7 @@ func (s *Store) collect(group []*update) []*update {
 func (s *Store) commit(group []*update) error {
 	// An interrupted statement would roll the whole group back.
 	ctx := context.Background()
-	tx, err := s.writer.BeginTx(ctx, nil)
+	tx, err := s.begin(ctx)
 	if err != nil {
 		return err
 	}
@@ -86,12 +87,32 @@ func (s *Store) commit(group []*update) error {
 	return tx.Commit()
 }
 
+// begin waits for the turn to write, across all processes. Nothing is done by then: where a connection was lost since it was last used, as
+// after a restart of the server, another is tried.
+func (s *Store) begin(ctx context.Context) (tx *sql.Tx, err error) {
+	for range 2 {
+		if tx, err = s.writer.BeginTx(ctx, nil); err == nil && s.dialect.turn != "" {
+			if _, err = tx.ExecContext(ctx, s.dialect.turn); err != nil {
+				err = errors.Join(err, tx.Rollback())
+			}
+		}
+		if err == nil || !isLost(err) {
+			break
+		}
+	}
+	return tx, err
+}
+
 // one runs an update between savepoints, so that it can fail alone.
 func (s *Store) one(ctx context.Context, tx *sql.Tx, u *update) error {
 	if _, err := tx.ExecContext(ctx, "SAVEPOINT one"); err != nil {
 		return err
 	}
-	if u.err = u.f(&Tx{ctx: ctx, sql: tx}); u.err != nil {
+	t := &Tx{ctx: ctx, sql: tx, dialect: s.dialect}
+	if u.err = u.f(t); u.err == nil {
+		u.err = t.flushAll()
+	}
+	if u.err != nil {
 		if _, err := tx.ExecContext(ctx, "ROLLBACK TO one"); err != nil {
 			return err
 		}

@@ -1,0 +1,163 @@
+package store
+
+import (
+	"database/sql"
+	"errors"
+	"reflect"
+	"strings"
+)
+
+// waitingRows are rows of one table that were not written yet. They are as soon as a statement names the table, and at the end of the
+// transaction: so many appends in one transaction cost few statements.
+type waitingRows struct {
+	table, columns string
+	width          int // columns
+	values         []any
+}
+
+// maxRows is how many rows are written in one statement. It is a power of two, as is the number of rows in each statement, so that
+// there are few statements to be prepared.
+const maxRows = 128
+
+// insert has a row written. A value must not be changed afterwards.
+func (tx *Tx) insert(table, columns string, values ...any) error {
+	table = tx.named(table)
+	w := tx.waitingFor(table)
+	if w == nil {
+		w = &waitingRows{table: table, columns: columns, width: len(values)}
+		tx.waiting = append(tx.waiting, w)
+	}
+	w.values = append(w.values, values...)
+	if len(w.values) < maxRows*w.width {
+		return nil
+	}
+	return tx.writeRows(w)
+}
+
+func (tx *Tx) waitingFor(table string) *waitingRows {
+	for _, w := range tx.waiting {
+		if w.table == table {
+			return w
+		}
+	}
+	return nil
+}
+
+// flush writes the rows that wait, of the tables that a statement names.
+func (tx *Tx) flush(statement string) error {
+	for _, w := range tx.waiting {
+		if len(w.values) > 0 && strings.Contains(statement, w.table) {
+			if err := tx.writeRows(w); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// flushAll writes all rows that wait.
+func (tx *Tx) flushAll() error {
+	for _, w := range tx.waiting {
+		if err := tx.writeRows(w); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (tx *Tx) writeRows(w *waitingRows) error {
+	values := w.values
+	w.values = nil
+	row := "(?" + strings.Repeat(",?", w.width-1) + ")"
+	for n := maxRows; len(values) > 0; n /= 2 {
+		for len(values) >= n*w.width {
+			part := values[:n*w.width]
+			values = values[n*w.width:]
+			if err := tx.run("INSERT INTO "+w.table+" ("+w.columns+") VALUES "+row+strings.Repeat(","+row, n-1), part); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// exec runs a statement.
+func (tx *Tx) exec(statement string, args ...any) error {
+	statement = tx.named(statement)
+	if err := tx.flush(statement); err != nil {
+		return err
+	}
+	return tx.run(statement, args)
+}
+
+func (tx *Tx) run(statement string, args []any) error {
+	if _, err := tx.sql.ExecContext(tx.ctx, tx.dialect.bind(statement), tx.hold(args)...); err != nil {
+		return tx.dialect.boundary("write log database", err)
+	}
+	return nil
+}
+
+// query asks for rows. See [eachRow].
+func (tx *Tx) query(statement string, args ...any) (*sql.Rows, error) {
+	statement = tx.named(statement)
+	if err := tx.flush(statement); err != nil {
+		return nil, err
+	}
+	rows, err := tx.sql.QueryContext(tx.ctx, tx.dialect.bind(statement), tx.hold(args)...) //nolint:sqlclosecheck // eachRow closes them
+	if err != nil {
+		return nil, tx.dialect.boundary("read log database", err)
+	}
+	return rows, nil
+}
+
+// get reads one row. Where there is none the error is [sql.ErrNoRows].
+func (tx *Tx) get(statement string, args []any, into ...any) error {
+	statement = tx.named(statement)
+	if err := tx.flush(statement); err != nil {
+		return err
+	}
+	err := tx.sql.QueryRowContext(tx.ctx, tx.dialect.bind(statement), tx.hold(args)...).Scan(into...)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return tx.dialect.boundary("read log database", err)
+	}
+	return err
+}
+
+func (tx *Tx) scan(rows *sql.Rows, into ...any) error {
+	if err := rows.Scan(into...); err != nil {
+		return tx.dialect.boundary("read log database", err)
+	}
+	return nil
+}
+
+// eachRow calls f at each row, and closes them. F must not ask for anything else meanwhile: Postgres answers one question at a time.
+func (tx *Tx) eachRow(rows *sql.Rows, f func() error) error {
+	defer rows.Close()
+	for rows.Next() {
+		if err := f(); err != nil {
+			return err
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return tx.dialect.boundary("read log database", err)
+	}
+	return nil
+}
+
+// named puts the shadow of the index in its place, if that is meant.
+func (tx *Tx) named(statement string) string {
+	if tx.shadow {
+		return strings.ReplaceAll(statement, "index_", "shadow_")
+	}
+	return statement
+}
+
+// hold gives arguments as the database can hold them.
+func (tx *Tx) hold(args []any) []any {
+	for i, a := range args {
+		if v := reflect.ValueOf(a); v.Kind() == reflect.String {
+			args[i] = tx.dialect.text(v.String())
+		}
+	}
+	return args
+}
