@@ -59,6 +59,7 @@ const (
 	hintRestored = "a copy of the log was restored, or its tail was cut: bring back the newest copy, or start a new log that names this one as its predecessor; keep the guard state as it is"
 	hintGuard    = "bring the guard state back from where it was kept; it must never be written by hand"
 	hintEdited   = "what is stored was changed outside of taffrail: keep this copy as evidence and bring back one that verifies"
+	hintWitness  = "log and guard were set back together, or the key signed two histories, or the witness does not tell the truth: ask other witnesses, keep this copy as evidence and bring back the newest copy"
 	hintOther    = "check that the data folder, the guard state and the key belong to one another"
 )
 

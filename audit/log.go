@@ -168,8 +168,16 @@ func (l *Log) sign(ctx context.Context, sv survey) (Checkpoint, error) {
 
 // store is the last step. If we stop before it is done the guard covers the entries and the checkpoint is missing: the
 // next round or start signs the same size and root again, and stores it.
+//
+// What witnesses, or earlier keys, have signed of the same tree stays beside it.
 func (l *Log) store(ctx context.Context, cp Checkpoint) error {
-	err := l.storage.Write(ctx, func(w Writer) error { return w.PutCheckpoint(cp.Size, cp.Note) })
+	err := l.storage.Write(ctx, func(w Writer) error {
+		held, err := w.CheckpointAt(cp.Size)
+		if err != nil {
+			return err
+		}
+		return w.PutCheckpoint(cp.Size, MergeNotes(cp.Note, held))
+	})
 	if err != nil {
 		return fmt.Errorf("store checkpoint of size %d: %w", cp.Size, err)
 	}

@@ -27,6 +27,9 @@ type Reader interface {
 	// Checkpoint gives the stored note of the largest size, nil if there is none.
 	Checkpoint() ([]byte, error)
 
+	// CheckpointAt gives the stored note of a size, nil if there is none.
+	CheckpointAt(size int64) ([]byte, error)
+
 	// Checkpoints calls f with every stored note, by increasing size. F may read hashes meanwhile. An error of f ends the
 	// reading and is returned as it is.
 	Checkpoints(f func(size int64, note []byte) error) error
@@ -42,7 +45,8 @@ type Writer interface {
 	// PutHashes stores hashes with the indexes first, first+1, and so on. Storing at an index that is taken is an error.
 	PutHashes(first int64, hashes []tlog.Hash) error
 
-	// PutCheckpoint stores a note that signs the tree of so many entries, in place of one of the same size.
+	// PutCheckpoint stores a note that signs the tree of so many entries, in place of one of the same size. [MergeNotes] keeps what
+	// others have signed of that.
 	PutCheckpoint(size int64, note []byte) error
 }
 

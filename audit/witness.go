@@ -170,21 +170,3 @@ func (w *Witness) cosign(cp Checkpoint) ([]byte, error) {
 	}
 	return msg[len(text)+1:], nil
 }
-
-// AddCosignatures joins what a witness answered to the note of a checkpoint, if it holds a cosignature of that witness. Lines of other
-// keys are not taken over.
-func AddCosignatures(msg, answer []byte, witness note.Verifier) ([]byte, error) {
-	text, _, ok := bytes.Cut(msg, []byte("\n\n"))
-	if !ok {
-		return nil, errors.New("add cosignature: the checkpoint is no signed note")
-	}
-	n, err := note.Open(append(append(bytes.Clone(text), "\n\n"...), answer...), note.VerifierList(witness))
-	if err != nil {
-		return nil, fmt.Errorf("add cosignature: %s did not cosign this checkpoint: %w", witness.Name(), err)
-	}
-	line := fmt.Appendf(nil, "— %s %s\n", n.Sigs[0].Name, n.Sigs[0].Base64)
-	if bytes.Contains(msg, line) {
-		return msg, nil
-	}
-	return append(bytes.Clone(msg), line...), nil
-}

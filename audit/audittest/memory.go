@@ -151,6 +151,15 @@ func (t *memoryTx) Checkpoint() ([]byte, error) {
 	return nil, nil
 }
 
+func (t *memoryTx) CheckpointAt(size int64) ([]byte, error) {
+	if i, ok := slices.BinarySearchFunc(t.s.Checkpoints, size, bySize); ok {
+		return bytes.Clone(t.s.Checkpoints[i].Note), nil
+	}
+	return nil, nil
+}
+
+func bySize(n Note, size int64) int { return cmp.Compare(n.Size, size) }
+
 func (t *memoryTx) Checkpoints(f func(int64, []byte) error) error {
 	for _, n := range t.s.Checkpoints {
 		if err := f(n.Size, bytes.Clone(n.Note)); err != nil {
@@ -181,7 +190,7 @@ func (t *memoryTx) PutHashes(first int64, hashes []tlog.Hash) error {
 func (t *memoryTx) PutCheckpoint(size int64, note []byte) error {
 	n := Note{size, bytes.Clone(note)}
 	all := slices.Clone(t.s.Checkpoints)
-	i, taken := slices.BinarySearchFunc(all, size, func(n Note, size int64) int { return cmp.Compare(n.Size, size) })
+	i, taken := slices.BinarySearchFunc(all, size, bySize)
 	if taken {
 		all[i] = n
 	} else {

@@ -18,6 +18,9 @@ func storageEmpty(t *testing.T, s audit.Storage) {
 		if cp, err := r.Checkpoint(); cp != nil || err != nil {
 			t.Errorf("checkpoint is %q, %v", cp, err)
 		}
+		if cp, err := r.CheckpointAt(0); cp != nil || err != nil {
+			t.Errorf("checkpoint of size 0 is %q, %v", cp, err)
+		}
 		if h, err := r.ReadHashes(nil); len(h) != 0 || err != nil {
 			t.Errorf("no hashes are %v, %v", h, err)
 		}
@@ -67,6 +70,9 @@ func storageReadsItsOwnWrites(t *testing.T, s audit.Storage) {
 		}
 		if cp, err := w.Checkpoint(); string(cp) != "note" || err != nil {
 			t.Errorf("checkpoint within the transaction is %q, %v", cp, err)
+		}
+		if cp, err := w.CheckpointAt(8); string(cp) != "note" || err != nil {
+			t.Errorf("that of size 8 within the transaction is %q, %v", cp, err)
 		}
 		return nil
 	})
@@ -140,6 +146,11 @@ func storageCheckpoints(t *testing.T, s audit.Storage) {
 	view(t, s, func(r audit.Reader) error {
 		if cp, err := r.Checkpoint(); string(cp) != "twelve" || err != nil {
 			t.Errorf("newest is %q, %v", cp, err)
+		}
+		for size, want := range map[int64]string{0: "nought", 5: "five", 12: "twelve", 6: "", 13: ""} {
+			if cp, err := r.CheckpointAt(size); string(cp) != want || (cp == nil) != (want == "") || err != nil {
+				t.Errorf("that of size %d is %q, %v, want %q", size, cp, err, want)
+			}
 		}
 		var got []string
 		err := r.Checkpoints(func(size int64, note []byte) error {

@@ -12,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-
 	"github.com/taffrail-dev/taffrail"
 	"github.com/taffrail-dev/taffrail/audit"
 	"github.com/taffrail-dev/taffrail/audit/audittest"

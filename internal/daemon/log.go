@@ -237,4 +237,6 @@ func (emptyLog) Entries(from, to int64, _ func(int64, []byte) error) error {
 
 func (emptyLog) Checkpoint() ([]byte, error) { return nil, nil }
 
+func (emptyLog) CheckpointAt(int64) ([]byte, error) { return nil, nil }
+
 func (emptyLog) Checkpoints(func(int64, []byte) error) error { return nil }

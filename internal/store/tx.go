@@ -147,8 +147,17 @@ func (tx *Tx) entries(from, to int64) (page [][]byte, err error) {
 }
 
 // Checkpoint implements [audit.Reader].
-func (tx *Tx) Checkpoint() (note []byte, err error) {
-	err = tx.get("SELECT note FROM checkpoint ORDER BY size DESC LIMIT 1", nil, &note)
+func (tx *Tx) Checkpoint() ([]byte, error) {
+	return tx.note("SELECT note FROM checkpoint ORDER BY size DESC LIMIT 1")
+}
+
+// CheckpointAt implements [audit.Reader].
+func (tx *Tx) CheckpointAt(size int64) ([]byte, error) {
+	return tx.note("SELECT note FROM checkpoint WHERE size = ?", size)
+}
+
+func (tx *Tx) note(query string, args ...any) (note []byte, err error) {
+	err = tx.get(query, args, &note)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
