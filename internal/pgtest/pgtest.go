@@ -96,7 +96,7 @@ func (s *Server) Run(t testing.TB) {
 	s.ended = make(chan struct{})
 	lines := bufio.NewScanner(messages)
 	for lines.Scan() {
-		if strings.Contains(lines.Text(), "ready to accept connections") {
+		if strings.Contains(lines.Text(), "ready to accept") { // as a standby: read-only connections
 			go func(process *exec.Cmd, ended chan struct{}) {
 				for lines.Scan() { // so that the server never waits for us
 				}
