@@ -6,11 +6,13 @@ import (
 	"github.com/taffrail-dev/taffrail/internal/plug"
 	"github.com/taffrail-dev/taffrail/internal/source/terraform"
 	"github.com/taffrail-dev/taffrail/internal/trust/file"
+	"github.com/taffrail-dev/taffrail/internal/trust/postgres"
 )
 
 // Register registers every plug-in.
 func Register(r *plug.Registry) {
 	file.Register(r)
+	postgres.Register(r)
 	terraform.Register(r)
 }
 
