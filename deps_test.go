@@ -64,8 +64,13 @@ var dependencyRule = []struct {
 // sqlPackages may speak SQL: the store, and by name whoever tampers with a database for a demonstration.
 var sqlPackages = []string{"internal/store", "examples/demo/tamper"}
 
-// servingPackages may serve HTTP: the API, and the practice cloud.
-var servingPackages = []string{"internal/api", "examples/..."}
+// servingPackages may serve HTTP: the API, and by name the witness, the tiles and the practice cloud.
+var servingPackages = []string{
+	"internal/api",
+	"internal/trust/witness",
+	"audit/publish",
+	"examples/...",
+}
 
 func TestDependencyRule(t *testing.T) {
 	for _, fault := range checkDependencies(os.DirFS(".")) {
