@@ -38,6 +38,7 @@ var dependencyRule = []struct {
 	{".", rule{}},
 	{"audit", rule{foreign: []string{"golang.org/x/mod", "github.com/transparency-dev/formats", "github.com/gowebpki/jcs"}}},
 	{"audit/auditor", rule{ours: []string{"audit"}}},
+	{"audit/publish", rule{ours: []string{"audit"}, foreign: []string{"golang.org/x/mod"}}},
 	{"audit/audittest", rule{ours: []string{"audit"}, foreign: []string{"golang.org/x/mod", "github.com/google/go-cmp"}}},
 	{"internal/config", rule{ours: []string{"."}, foreign: []string{"github.com/goccy/go-yaml"}}},
 	{"internal/detect", rule{ours: []string{"."}, never: []string{"os", "net", "log", "database/sql", "math/rand"}}},
