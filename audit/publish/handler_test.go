@@ -18,8 +18,8 @@ import (
 )
 
 func get(h http.Handler, method, path string, header ...string) *httptest.ResponseRecorder {
-	r := httptest.NewRequest(method, "http://log.example/", nil)
-	r.URL.Path = path
+	r := httptest.NewRequest(http.MethodGet, "http://log.example/", nil)
+	r.Method, r.URL.Path = method, path
 	for i := 0; i < len(header); i += 2 {
 		r.Header.Add(header[i], header[i+1])
 	}
