@@ -6,6 +6,7 @@ import (
 	"errors"
 	"maps"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -107,6 +108,11 @@ func (s *stack) begin(ctx context.Context) (context.Context, context.CancelFunc,
 	return ctx, s.stop, nil
 }
 
+// slack is memory that nobody touches, and that is none of the system's therefore. While it is held, the garbage collector takes a small heap
+// for a larger one, and leaves it alone for longer: a read makes much that is of no use a moment later. To a large heap it makes no
+// difference.
+const slack = 16 << 20
+
 // Read implements [taffrail.Stack].
 func (s *stack) Read(ctx context.Context, sel taffrail.Selection, emit func(taffrail.Observation) error) (taffrail.Coverage, error) {
 	s.reading.Lock()
@@ -117,6 +123,7 @@ func (s *stack) Read(ctx context.Context, sel taffrail.Selection, emit func(taff
 		return coverage, err
 	}
 	defer cancel()
+	defer runtime.KeepAlive(make([]byte, slack))
 	r, err := s.prepare(inner, sel)
 	if err != nil {
 		return coverage, err

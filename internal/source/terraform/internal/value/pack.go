@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"github.com/zclconf/go-cty/cty"
-	"github.com/zclconf/go-cty/cty/json"
 	"github.com/zclconf/go-cty/cty/msgpack"
 )
 
@@ -16,7 +15,7 @@ func Pack(stored []byte, t cty.Type) (v cty.Value, packed []byte, err error) {
 			v, packed, err = cty.NilVal, nil, fmt.Errorf("the stored attributes have no value of their type")
 		}
 	}()
-	if v, err = json.Unmarshal(stored, t); err != nil {
+	if v, err = fromJSON(stored, t); err != nil {
 		return cty.NilVal, nil, fmt.Errorf("the stored attributes do not fit the schema: %w", err)
 	}
 	if v.IsNull() {
