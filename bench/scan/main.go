@@ -3,11 +3,12 @@
 //
 //   - beside: no latency, alternating runs, the ratio of the medians;
 //   - latency: each call to the cloud takes a while, at several concurrencies, our providers cold and warm;
+//   - calls: the same, where a resource takes several calls, one after the other, and there are several services;
 //   - growth: how time and memory go with the size of the stack, ours alone;
 //   - again: what a scan of a stack that did not change adds to the log.
 //
 // The stacks are made without an apply: objects in a practice cloud of this process's own, and a state file that records them. Their shape
-// is five blocks with a count each, which is neither the best nor the worst for Terraform: every instance of a block is a node of its
+// (shape.go) is five blocks, or in "calls" four, with a count each, which is neither the best nor the worst for Terraform: every instance of a block is a node of its
 // graph, and the blocks do not depend on one another.
 package main
 
@@ -59,13 +60,13 @@ func (n numbers) Set(text string) error {
 
 func main() {
 	o := options{sizes: []int{1000, 5000}, growth: []int{1000, 5000, 20000, 50000}, concurrencies: []int{10, 50}}
-	suites := flag.String("suites", "beside,latency,growth,again", "tables to make, with commas between")
+	suites := flag.String("suites", "beside,latency,calls,growth,again", "tables to make, with commas between")
 	flag.Var(numbers{&o.sizes}, "sizes", "beside: numbers of resources")
 	flag.Var(numbers{&o.growth}, "growth", "growth: numbers of resources")
-	flag.Var(numbers{&o.concurrencies}, "concurrency", "latency: calls at once")
+	flag.Var(numbers{&o.concurrencies}, "concurrency", "latency and calls: calls at once")
 	flag.IntVar(&o.runs, "runs", 5, "runs of each program")
-	flag.IntVar(&o.slow, "slow", 1000, "latency: resources")
-	flag.DurationVar(&o.latency, "latency", 40*time.Millisecond, "latency: how long each call to the cloud takes")
+	flag.IntVar(&o.slow, "slow", 1000, "latency and calls: resources")
+	flag.DurationVar(&o.latency, "latency", 40*time.Millisecond, "latency and calls: how long each call to the cloud takes")
 	flag.StringVar(&o.peer, "peer", "", "terraform or tofu; empty takes one from PATH")
 	flag.BoolVar(&o.hold, "hold", false, "make the first stack of -sizes, say where it is, and wait: for a profile by hand")
 	flag.Parse()
@@ -97,7 +98,7 @@ func bench(o options) error {
 	for _, suite := range []struct {
 		name string
 		run  func(options) error
-	}{{"beside", tools.beside}, {"latency", tools.latency}, {"growth", tools.growth}, {"again", tools.again}} {
+	}{{"beside", tools.beside}, {"latency", tools.latency}, {"calls", tools.calls}, {"growth", tools.growth}, {"again", tools.again}} {
 		if !slices.Contains(o.suites, suite.name) {
 			continue
 		}

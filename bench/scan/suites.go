@@ -6,7 +6,6 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"time"
 )
 
 func (t *tools) ours(concurrency int) []string {
@@ -24,7 +23,7 @@ const defaultConcurrency = 10
 func (t *tools) beside(o options) error {
 	fmt.Printf("\n| Resources | | wall | CPU | peak memory |\n|---|---|---|---|---|\n")
 	for _, n := range o.sizes {
-		err := t.with(n, 0, func(s stack) error {
+		err := t.with(alike(n), 0, func(s stack) error {
 			us, them, err := s.alternate(o.runs, t.ours(defaultConcurrency), t.theirs(defaultConcurrency))
 			if err != nil {
 				return err
@@ -40,31 +39,45 @@ func (t *tools) beside(o options) error {
 	return nil
 }
 
-// latency runs both on a stack whose calls take a while. What the calls alone take is the limit for everybody.
+// latency runs both on a stack of which each resource is read by one call, which takes a while.
 func (t *tools) latency(o options) error {
-	return t.with(o.slow, o.latency, func(s stack) error {
-		fmt.Printf("\n%d resources, %v for each call\n\n| At once | taffrail, cold | warm | %s | warm beside it | warm beside its default | warm beside the limit |\n|---|---|---|---|---|---|---|\n",
-			o.slow, o.latency, filepath.Base(t.peer))
+	fmt.Printf("\n%d resources, each one call", o.slow)
+	return t.slowly(o, alike(o.slow))
+}
+
+// calls runs both on a stack of several services, most of whose resources take some calls, one after the other.
+func (t *tools) calls(o options) error {
+	s := services(o.slow)
+	fmt.Printf("\n%d resources of %d services, %d calls, up to %d for one", s.resources(), len(s), s.calls(), s.longest())
+	return t.slowly(o, s)
+}
+
+// slowly runs both on a stack whose calls take a while. What the calls alone take is the limit for everybody.
+func (t *tools) slowly(o options, s shape) error {
+	return t.with(s, o.latency, func(made stack) error {
+		fmt.Printf(", %v for each call\n\n| At once | taffrail, cold | warm | %s | of the limit | warm beside it | warm beside its default | warm beside the limit |\n|---|---|---|---|---|---|---|---|\n",
+			o.latency, filepath.Base(t.peer))
 		var usual usage
 		for _, c := range o.concurrencies {
-			cold, them, err := s.alternate(o.runs, t.ours(c), t.theirs(c))
+			cold, them, err := made.alternate(o.runs, t.ours(c), t.theirs(c))
 			if err != nil {
 				return err
 			}
 			if c == defaultConcurrency {
 				usual = them
 			}
-			warm, err := s.warm(o.runs, "--concurrency", fmt.Sprint(c))
+			warm, err := made.warm(o.runs, "--concurrency", fmt.Sprint(c))
 			if err != nil {
 				return err
 			}
-			limit := time.Duration(o.slow) * o.latency / time.Duration(c)
+			limit := s.limit(o.latency, c)
 			beside := "-"
 			if usual.wall > 0 {
 				beside = fmt.Sprintf("%.1fx", ratio(usual.wall, warm))
 			}
-			fmt.Printf("| %d | %.2f s | %.2f s | %.2f s | %.1fx | %s | %.2f of %.2f s |\n",
-				c, cold.wall.Seconds(), warm.Seconds(), them.wall.Seconds(), ratio(them.wall, warm), beside, warm.Seconds()/limit.Seconds(), limit.Seconds())
+			fmt.Printf("| %d | %.2f s | %.2f s | %.2f s | %.2f | %.1fx | %s | %.2f of %.2f s |\n",
+				c, cold.wall.Seconds(), warm.Seconds(), them.wall.Seconds(), them.wall.Seconds()/limit.Seconds(), ratio(them.wall, warm), beside,
+				warm.Seconds()/limit.Seconds(), limit.Seconds())
 		}
 		return nil
 	})
@@ -74,7 +87,7 @@ func (t *tools) latency(o options) error {
 func (t *tools) growth(o options) error {
 	fmt.Printf("\n| Resources | wall | per resource | CPU | our memory | the provider's |\n|---|---|---|---|---|---|\n")
 	for _, n := range o.growth {
-		err := t.with(n, 0, func(s stack) error {
+		err := t.with(alike(n), 0, func(s stack) error {
 			var all []usage
 			for range min(o.runs, 3) {
 				u, err := s.run(t.ours(defaultConcurrency))
@@ -98,7 +111,7 @@ func (t *tools) growth(o options) error {
 // again scans a stack that does not change, and looks at what that adds to the log's folder.
 func (t *tools) again(o options) error {
 	n := o.sizes[len(o.sizes)-1]
-	return t.with(n, 0, func(s stack) error {
+	return t.with(alike(n), 0, func(s stack) error {
 		var sizes []int64
 		for range 3 {
 			if _, err := s.run(t.ours(defaultConcurrency)); err != nil {
@@ -118,7 +131,7 @@ func (t *tools) again(o options) error {
 
 // hold keeps one stack until somebody presses Ctrl-C.
 func (t *tools) hold(o options) error {
-	return t.with(o.sizes[0], 0, func(s stack) error {
+	return t.with(alike(o.sizes[0]), 0, func(s stack) error {
 		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 		defer stop()
 		fmt.Println("cd", s.dir)
