@@ -130,7 +130,27 @@ func (b *bundler) begin() error {
 		m.To = min((b.req.To+TileWidth-1)/TileWidth*TileWidth, size)
 	}
 	b.manifest = m
+	if err := b.unpruned(); err != nil {
+		return err
+	}
 	return b.choose()
+}
+
+// unpruned refuses what is not there any more.
+func (b *bundler) unpruned() error {
+	pruned, err := b.r.Pruned()
+	if err != nil {
+		return err
+	}
+	if m := b.manifest; m.From < m.To && m.From < pruned {
+		return prunedError(m.From, m.To, pruned)
+	}
+	for _, i := range b.manifest.Single {
+		if i < pruned {
+			return prunedError(i, i+1, pruned)
+		}
+	}
+	return nil
 }
 
 // choose collects which payloads there will be.

@@ -17,6 +17,8 @@ var (
 	ErrConflict = errors.New("the guard state has moved")
 	// ErrMissing is what a [Reader] answers where an entry or a hash that was asked for is not stored.
 	ErrMissing = errors.New("not stored")
+	// ErrPruned says that the body of an entry was dropped on purpose. It is an [ErrMissing], too.
+	ErrPruned = fmt.Errorf("pruned: %w", ErrMissing)
 	// ErrTooLarge says that an entry has more than [MaxEntry] bytes.
 	ErrTooLarge = errors.New("entry is too large")
 )
@@ -60,6 +62,7 @@ const (
 	hintGuard    = "bring the guard state back from where it was kept; it must never be written by hand"
 	hintEdited   = "what is stored was changed outside of taffrail: keep this copy as evidence and bring back one that verifies"
 	hintWitness  = "log and guard were set back together, or the key signed two histories, or the witness does not tell the truth: ask other witnesses, keep this copy as evidence and bring back the newest copy"
+	hintPruned   = "pruning is written to the log before it is done: find out who dropped these entries, and bring back a copy that has them"
 	hintOther    = "check that the data folder, the guard state and the key belong to one another"
 )
 

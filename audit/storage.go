@@ -16,7 +16,7 @@ type Reader interface {
 	Size() (int64, error)
 
 	// Pruned is the index before which the bodies of entries were dropped on purpose; 0 where all are there. It is a multiple of
-	// [TileWidth]. Their hashes are stored as ever.
+	// [TileWidth], and never more than was signed. Their hashes are stored as ever, and asking for a body is an error that wraps [ErrMissing].
 	Pruned() (int64, error)
 
 	// Entries calls f with the entries from ≤ index < to, in order. Body is valid during the call only. An entry that is

@@ -91,14 +91,18 @@ func (s surveyor) survey(ctx context.Context, size int64) (survey, error) {
 	if size < s.head.Size {
 		return sv, cutError(s.head, size)
 	}
-	signed, err := s.signedEdge()
+	pruned, err := prunedOf(s.r, s.newest.Size)
+	if err != nil {
+		return sv, err
+	}
+	signed, err := s.signedEdge(pruned)
 	if err != nil {
 		return sv, missingHash(err, s.head.Size)
 	}
 	if sv.latest, err = s.latest(); err != nil {
 		return sv, missingHash(err, s.head.Size)
 	}
-	w := walker{r: s.r, edge: signed, found: func(c *CorruptError) error { return c }}
+	w := walker{r: s.r, edge: signed, pruned: pruned, found: func(c *CorruptError) error { return c }}
 	if err := w.walk(ctx, size, nil); err != nil {
 		return sv, err
 	}
@@ -113,9 +117,18 @@ func cutError(head Head, size int64) *CorruptError {
 	return corrupt(hintRestored, "the guard knows a log of %d entries, this one has %d", head.Size, size).in(PartGuard).at(size, head.Size)
 }
 
+// prunedOf asks up to where the bodies are gone. Whatever storage says, what was not signed was not pruned.
+func prunedOf(r Reader, signed int64) (int64, error) {
+	n, err := r.Pruned()
+	if err == nil && (n < 0 || n%TileWidth != 0 || n > signed) {
+		err = corrupt(hintPruned, "the bodies of %d entries are said to be pruned, and %d entries were signed", n, signed)
+	}
+	return n, err
+}
+
 // signedEdge reads the right edge of what the guard covers, and finds the guard's root above it and above the bytes of
-// its last entry.
-func (s surveyor) signedEdge() (edge, error) {
+// its last entry, unless that was pruned.
+func (s surveyor) signedEdge(pruned int64) (edge, error) {
 	n := s.head.Size
 	e, err := readEdge(n, s.r)
 	if err != nil {
@@ -124,7 +137,7 @@ func (s surveyor) signedEdge() (edge, error) {
 	if e.root() != s.head.Root {
 		return e, corrupt(hintEdited, "the tree of %d entries has another root than the one that was signed", n).at(0, n)
 	}
-	if n == 0 {
+	if n <= pruned {
 		return e, nil
 	}
 	proof, err := tlog.ProveRecord(n, n-1, s.r)

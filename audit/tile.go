@@ -75,7 +75,7 @@ func Tiles(size int64, f func(Tile) error) error {
 	return nil
 }
 
-// ReadTile gives the content of a tile of hashes or of entries.
+// ReadTile gives the content of a tile of hashes or of entries. Of entries that were pruned, the error is an [ErrPruned].
 func ReadTile(r Reader, t Tile) ([]byte, error) {
 	if t.Level != entriesLevel {
 		data, err := tlog.ReadTileData(t.tlog(), r)
@@ -85,8 +85,15 @@ func ReadTile(r Reader, t Tile) ([]byte, error) {
 		return data, nil
 	}
 	from := t.N * TileWidth
+	pruned, err := r.Pruned()
+	if err == nil && from < pruned {
+		err = prunedError(from, from+int64(t.Width), pruned)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", t.Path(), err)
+	}
 	var data []byte
-	err := r.Entries(from, from+int64(t.Width), func(index int64, body []byte) error {
+	err = r.Entries(from, from+int64(t.Width), func(index int64, body []byte) error {
 		if len(body) > math.MaxUint16 {
 			return fmt.Errorf("entry %d: %w", index, ErrTooLarge)
 		}
@@ -98,6 +105,11 @@ func ReadTile(r Reader, t Tile) ([]byte, error) {
 		return nil, fmt.Errorf("read %s: %w", t.Path(), err)
 	}
 	return data, nil
+}
+
+// prunedError says what is there of a range that reaches into what was pruned.
+func prunedError(from, to, pruned int64) error {
+	return fmt.Errorf("of the entries from %d to %d, those before %d are not there any more, only their hashes are: %w", from, to-1, pruned, ErrPruned)
 }
 
 var errBundle = errors.New("it is no bundle of entries, each behind its length in two bytes")

@@ -1,7 +1,9 @@
 package audit
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -17,6 +19,7 @@ type Report struct {
 	Size        int64           // entries that are stored
 	Root        tlog.Hash       // over them, as hashed; of no meaning if there are problems
 	Signed      int64           // entries that the guard covers
+	Pruned      int64           // entries before this index were not hashed: their bodies are gone on purpose, as a later entry says
 	Checkpoints int             // stored checkpoints that hold
 	Problems    []*CorruptError // none if all is well; faults of entries come first, in order
 	Truncated   bool            // there were more problems than are named
@@ -35,7 +38,7 @@ func (r Report) Err() error {
 var errEnough = errors.New("too many problems")
 
 // Verify hashes every entry again and compares each stored hash, every stored checkpoint and the guard's state with the
-// result. It writes nothing, works on a log that [Open] refuses, and needs memory for a few hundred entries. Progress is
+// result. Of entries that were pruned it takes the stored hash, and says so. It writes nothing, works on a log that [Open] refuses, and needs memory for a few hundred entries. Progress is
 // called now and then with the number of entries done; it may be nil.
 //
 // If anything is wrong the error is the report's first problem, a [*CorruptError]. It names the entry where entry and
@@ -63,10 +66,11 @@ func Verify(ctx context.Context, s Storage, signer Signer, progress func(done, t
 type verification struct {
 	report   Report
 	signer   Signer
-	keys     Keys // as they are after the newest checkpoint was signed
-	head     Head // the guard's state before the snapshot was taken
-	blind    bool // there is no head to compare with
-	forged   bool // a checkpoint has another root than the entries; all later ones then have, too
+	keys     Keys  // as they are after the newest checkpoint was signed
+	head     Head  // the guard's state before the snapshot was taken
+	blind    bool  // there is no head to compare with
+	allowed  int64 // up to where the log says that it was pruned
+	forged   bool  // a checkpoint has another root than the entries; all later ones then have, too
 	held     int64
 	progress func(done, total int64)
 }
@@ -106,8 +110,17 @@ func (v *verification) run(ctx context.Context, r Reader) error {
 	if v.keys, err = v.signer.Keys(ctx); err != nil {
 		return err
 	}
+	if err := v.pruned(r, max(newest.Size, v.head.Size)); err != nil {
+		return err
+	}
 	if err := v.entries(ctx, r); err != nil {
 		return err
+	}
+	if v.report.Pruned > v.allowed {
+		c := corrupt(hintPruned, "the bodies of %d entries are gone, and no entry of the log says that they were to be pruned", v.report.Pruned)
+		if err := v.problem(c.at(0, v.report.Pruned)); err != nil {
+			return err
+		}
 	}
 	if size < v.head.Size {
 		if err := v.problem(cutError(v.head, size)); err != nil {
@@ -122,6 +135,37 @@ func (v *verification) run(ctx context.Context, r Reader) error {
 	return v.guard(r)
 }
 
+// pruned asks up to where the bodies are gone. Without a guard, the number of entries is the only bound.
+func (v *verification) pruned(r Reader, signed int64) (err error) {
+	if v.blind {
+		signed = v.report.Size
+	}
+	n, err := prunedOf(r, signed)
+	if err == nil {
+		v.report.Pruned = n
+	}
+	return v.note(err)
+}
+
+// typePruned is the type of the entries that say, beforehand, what is to be pruned.
+const typePruned = "log.pruned"
+
+// look finds out what the log says about pruning. Canonical JSON has one spelling of it.
+func (v *verification) look(_ int64, body []byte) {
+	if !bytes.Contains(body, []byte(`"type":"`+typePruned+`"`)) {
+		return
+	}
+	var said struct {
+		Type string `json:"type"`
+		Body struct {
+			Before int64 `json:"before"`
+		} `json:"body"`
+	}
+	if json.Unmarshal(body, &said) == nil && said.Type == typePruned {
+		v.allowed = max(v.allowed, said.Body.Before)
+	}
+}
+
 func (v *verification) entries(ctx context.Context, r Reader) error {
 	size := v.report.Size
 	step := func(done int64) {
@@ -130,7 +174,10 @@ func (v *verification) entries(ctx context.Context, r Reader) error {
 		}
 	}
 	step(0)
-	w := walker{r: r, found: v.problem}
+	w := walker{r: r, pruned: v.report.Pruned, found: v.problem}
+	if w.pruned > 0 {
+		w.look = v.look
+	}
 	if err := w.walk(ctx, size, step); err != nil {
 		return v.note(err)
 	}

@@ -15,10 +15,14 @@ const batch = 512
 // the entry's bytes, any other with the two stored below it. Where all of these hold, the stored tree is the tree of the
 // entries. Where one does not, the walk goes on with what is stored, so that every fault shows where it is and not in
 // all that is above it. It needs memory for one batch.
+//
+// Of entries that were pruned the stored hash is taken for that of the bytes.
 type walker struct {
-	r     Reader
-	edge  edge                      // of the entries walked
-	found func(*CorruptError) error // gets each fault; an error of it ends the walk
+	r      Reader
+	edge   edge                           // of the entries walked
+	pruned int64                          // the bodies before this index are gone on purpose
+	found  func(*CorruptError) error      // gets each fault; an error of it ends the walk
+	look   func(index int64, body []byte) // gets each body; may be nil
 }
 
 // walk walks the entries from the walker's edge to size. Progress may be nil.
@@ -43,18 +47,28 @@ func (w *walker) batch(to int64) error {
 	if err != nil {
 		return err
 	}
-	return eachEntry(w.r, from, to, func(index int64, body []byte) error {
+	next := func(index int64, body []byte) error {
 		n := completed(index)
 		here := stored[:n]
 		stored = stored[n:]
 		return w.entry(index, body, here)
-	})
+	}
+	for ; from < min(to, w.pruned); from++ {
+		if err := next(from, nil); err != nil {
+			return err
+		}
+	}
+	return eachEntry(w.r, from, to, next)
 }
 
 // entry compares the hashes that are stored with one entry, and moves the edge. Body is nil if the entry is missing.
 func (w *walker) entry(index int64, body []byte, stored []*tlog.Hash) error {
 	var h tlog.Hash
 	switch leaf := stored[0]; {
+	case index < w.pruned && leaf == nil:
+		return corrupt(hintEdited, "entry %d was pruned, and its stored hash is missing", index).at(index, index+1)
+	case index < w.pruned:
+		h = *leaf
 	case body == nil && leaf == nil:
 		return corrupt(hintEdited, "entry %d and its stored hash are missing", index).at(index, index+1)
 	case body == nil:
@@ -63,6 +77,9 @@ func (w *walker) entry(index int64, body []byte, stored []*tlog.Hash) error {
 			return err
 		}
 	default:
+		if w.look != nil {
+			w.look(index, body)
+		}
 		var err error
 		if h, err = w.compare(0, index, leaf, tlog.RecordHash(body)); err != nil {
 			return err

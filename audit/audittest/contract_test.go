@@ -17,6 +17,13 @@ func TestFaultyMemory(t *testing.T) {
 	})
 }
 
+func TestMemoryPrunes(t *testing.T) {
+	audittest.Pruning(t, func(*testing.T) (audit.Storage, func(int64) error) {
+		m := audittest.NewMemory()
+		return m, m.Prune
+	})
+}
+
 func TestMemoryKeyring(t *testing.T) {
 	audittest.Keyring(t, func(*testing.T) (audit.Keyring, func() audit.Keyring) {
 		k := audittest.NewMemoryKeyring()

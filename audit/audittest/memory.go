@@ -132,9 +132,21 @@ func (t *memoryTx) ReadHashes(ids []int64) ([]tlog.Hash, error) {
 	return hashes, nil
 }
 
+// Prune drops the bodies of entries before an index, as retention does.
+func (m *Memory) Prune(before int64) error {
+	if s := m.snapshot(); before%audit.TileWidth != 0 || before > int64(len(s.Entries)) || before < s.Pruned {
+		return fmt.Errorf("prune before %d: there are %d entries, and %d are pruned", before, len(s.Entries), s.Pruned)
+	}
+	m.Tamper(func(s *State) {
+		s.Pruned = before
+		clear(s.Entries[:before])
+	})
+	return nil
+}
+
 func (t *memoryTx) Entries(from, to int64, f func(int64, []byte) error) error {
 	for i := from; i < to; i++ {
-		if i < 0 || i >= int64(len(t.s.Entries)) || t.s.Entries[i] == nil {
+		if i < max(0, t.s.Pruned) || i >= int64(len(t.s.Entries)) || t.s.Entries[i] == nil {
 			return fmt.Errorf("entry %d: %w", i, audit.ErrMissing)
 		}
 		if err := f(i, bytes.Clone(t.s.Entries[i])); err != nil {

@@ -21,6 +21,9 @@ func storageEmpty(t *testing.T, s audit.Storage) {
 		if cp, err := r.CheckpointAt(0); cp != nil || err != nil {
 			t.Errorf("checkpoint of size 0 is %q, %v", cp, err)
 		}
+		if n, err := r.Pruned(); n != 0 || err != nil {
+			t.Errorf("pruned are %d, %v", n, err)
+		}
 		if h, err := r.ReadHashes(nil); len(h) != 0 || err != nil {
 			t.Errorf("no hashes are %v, %v", h, err)
 		}
