@@ -3,6 +3,7 @@ package config
 import (
 	"bytes"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -36,6 +37,24 @@ type Installation struct {
 
 // Postgres says which database holds the log. One of the two is set.
 type Postgres struct{ URL, URLFile string }
+
+// Address gives the URL of the database, read from its file if it stands there. A file that others can read is refused.
+func (p Postgres) Address() (string, error) {
+	if p.URL != "" {
+		return p.URL, nil
+	}
+	info, err := os.Stat(p.URLFile)
+	if err == nil && info.Mode().Perm()&0o077 != 0 {
+		return "", &taffrail.Error{
+			Op: "read " + p.URLFile, Kind: taffrail.KindDenied, Err: fmt.Errorf("its mode is %04o, so that others than its owner have access", info.Mode().Perm()), Hint: "chmod 600 " + p.URLFile,
+		}
+	}
+	text, err := read(p.URLFile)
+	if err != nil {
+		return "", failed(p.URLFile, err)
+	}
+	return strings.TrimSpace(string(text)), nil
+}
 
 // Witnesses says who must have seen a checkpoint.
 type Witnesses struct {
