@@ -7,6 +7,7 @@ import (
 	"github.com/taffrail-dev/taffrail/internal/source/terraform"
 	"github.com/taffrail-dev/taffrail/internal/trust/file"
 	"github.com/taffrail-dev/taffrail/internal/trust/postgres"
+	"github.com/taffrail-dev/taffrail/internal/trust/witness"
 )
 
 // Register registers every plug-in.
@@ -14,6 +15,7 @@ func Register(r *plug.Registry) {
 	file.Register(r)
 	postgres.Register(r)
 	terraform.Register(r)
+	witness.Register(r)
 }
 
 // Registry is a registry of every plug-in.
