@@ -17,8 +17,17 @@ type SignerServer interface {
 	Serve(ctx context.Context, l net.Listener, s Signer, c KeyControl) error
 }
 
-// A WitnessServer is the other side of a [Cosigning]: it cosigns for whoever asks, what the witness that it is given cosigns.
+// A WitnessServer is the other side of a [Cosigning]: it cosigns for whoever asks.
 type WitnessServer interface {
+	// Check says whether the logs of a setup can be understood.
+	Check(logs []byte) error
 	// Serve answers on a listener until ctx ends, and closes the listener.
-	Serve(ctx context.Context, l net.Listener, w *Witness) error
+	Serve(ctx context.Context, l net.Listener, s WitnessSetup) error
+}
+
+// A WitnessSetup is what a witness is made of.
+type WitnessSetup struct {
+	Logs   []byte                             // that it knows: the log lines of a policy
+	Signer *Cosigner                          // its key
+	Guard  func(origin string) (Guard, error) // what it cosigned last of a log
 }

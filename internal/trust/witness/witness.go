@@ -10,8 +10,8 @@
 //
 // # As a witness
 //
-// Other than most plug-ins this one exports more, because a witness is a program of its own: [ParseLogs] reads which logs it knows,
-// [Logs.Witness] puts them together with a key and a memory, [Handler] answers for it, and [Serve] runs that until it is told to stop.
+// The role is [audit.WitnessServer], by the same name. [ParseLogs] reads which logs a witness knows, [Logs.Witness] puts them together with a
+// key and a memory, [Handler] answers for it, and [Serve] runs that until it is told to stop.
 //
 //	POST <prefix>/add-checkpoint                   cosigns growth (tlog-witness)
 //	GET  <prefix>/<sha256 of origin>/checkpoint    the newest that was cosigned, for auditors
@@ -28,7 +28,7 @@ import (
 	"github.com/taffrail-dev/taffrail/internal/plug"
 )
 
-// Register registers the client.
+// Register registers both ends.
 func Register(r *plug.Registry) {
 	plug.Add(r, "http", func(_ context.Context, env plug.Env, c Config) (audit.Cosigning, error) {
 		client, err := newClient(env, c)
@@ -37,6 +37,7 @@ func Register(r *plug.Registry) {
 		}
 		return client, nil
 	})
+	plug.Add(r, "http", newServer)
 }
 
 // Bounds of the protocol, in bytes.
