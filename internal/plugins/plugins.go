@@ -7,6 +7,7 @@ import (
 	"github.com/taffrail-dev/taffrail/internal/source/terraform"
 	"github.com/taffrail-dev/taffrail/internal/trust/file"
 	"github.com/taffrail-dev/taffrail/internal/trust/postgres"
+	"github.com/taffrail-dev/taffrail/internal/trust/s3"
 	"github.com/taffrail-dev/taffrail/internal/trust/witness"
 )
 
@@ -14,6 +15,7 @@ import (
 func Register(r *plug.Registry) {
 	file.Register(r)
 	postgres.Register(r)
+	s3.Register(r)
 	terraform.Register(r)
 	witness.Register(r)
 }

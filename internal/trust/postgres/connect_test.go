@@ -46,7 +46,8 @@ func TestOpenRefuses(t *testing.T) {
 		"percent":        {Name: "a", URL: "postgres://a:s3cr3t%@localhost/trust"},
 		"words":          {Name: "a", URL: "user=a password=s3cr3t port=many"},
 		"log":            {Name: "a", URL: url, LogURL: "postgres://a:s3cr3t@localhost:x/log"},
-		"file not there": {Name: "a", URLFile: "not-there"},
+		"file not there": {Name: "a", URLFile: filepath.Join(t.TempDir(), "not-there")},
+		"relative file":  {Name: "a", URLFile: "connect_test.go"},
 		"folder":         {Name: "a", URLFile: t.TempDir()},
 	} {
 		t.Run(name, func(t *testing.T) {

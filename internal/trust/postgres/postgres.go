@@ -21,6 +21,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"syscall"
@@ -37,7 +38,7 @@ import (
 type Config struct {
 	Name    string `yaml:"name"`     // of the log's row; logs that share a table have different ones
 	URL     string `yaml:"url"`      // postgres://user@host/database; without sslmode the server's certificate is verified
-	URLFile string `yaml:"url_file"` // a file of mode 0600 that holds the URL, instead
+	URLFile string `yaml:"url_file"` // the whole path of a file, of mode 0600, that holds the URL instead
 	Table   string `yaml:"table"`    // schema.table; public.taffrail_guard if nothing is set
 	LogURL  string `yaml:"log_url"`  // where the log's own database is, if that is Postgres: the guard refuses to be in it
 }
@@ -93,6 +94,9 @@ func (c Config) address() (string, error) {
 	}
 	if c.URL != "" {
 		return c.URL, nil
+	}
+	if !filepath.IsAbs(c.URLFile) {
+		return "", invalid("write the whole path", "url_file %s depends on the working directory", c.URLFile)
 	}
 	text, err := readSecret(c.URLFile)
 	return strings.TrimSpace(text), err
