@@ -3,8 +3,11 @@ package terraform
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/taffrail-dev/taffrail"
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/testprovider"
@@ -13,9 +16,10 @@ import (
 // If all that a provider configuration was asked for is gone, then it looked in the wrong place until somebody says otherwise.
 func TestAllGoneIsHeld(t *testing.T) {
 	gone, denied := testprovider.Object{Gone: true}, testprovider.Object{Fault: "diagnostic:500"}
-	all := []res{thing("a", nil), thing("b", nil), thing("c", nil)}
+	things := []res{thing("a", nil), thing("b", nil), thing("c", nil)}
 	for _, tc := range []struct {
 		name    string
+		all     []res
 		world   testprovider.World
 		only    []taffrail.Address
 		confirm bool
@@ -27,13 +31,35 @@ func TestAllGoneIsHeld(t *testing.T) {
 		{name: "all, confirmed", world: testprovider.World{"odd_thing/a": gone, "odd_thing/b": gone, "odd_thing/c": gone}, confirm: true, deleted: 3},
 		{name: "all but one", world: testprovider.World{"odd_thing/a": gone, "odd_thing/b": gone}, deleted: 2},
 		{name: "all that answered", world: testprovider.World{"odd_thing/a": gone, "odd_thing/b": gone, "odd_thing/c": denied}, held: 2, says: "all 2 resources"},
-		{name: "both selected", world: testprovider.World{"odd_thing/a": gone, "odd_thing/b": gone},
-			only: []taffrail.Address{"odd_thing.a", "odd_thing.b"}, held: 2, says: "all 2 resources"},
+		{name: "a type", all: append(slices.Clone(things), legacy("d", nil)), world: testprovider.World{"odd_thing/a": gone, "odd_thing/b": gone, "odd_thing/c": gone},
+			held: 3, says: "all 3 resources of type odd_thing"},
+		{name: "a type of one", all: []res{thing("a", nil), legacy("d", nil)}, world: testprovider.World{"odd_thing/a": gone}, deleted: 1},
+		{name: "two types of one", all: []res{thing("a", nil), legacy("d", nil)}, world: testprovider.World{"odd_thing/a": gone, "odd_legacy/d": gone},
+			held: 2, says: "all 2 resources"},
+		{name: "a state of one", all: things[:1], world: testprovider.World{"odd_thing/a": gone}, deleted: 1},
+		{name: "both selected", world: testprovider.World{"odd_thing/a": gone, "odd_thing/b": gone}, only: []taffrail.Address{"odd_thing.a", "odd_thing.b"}, deleted: 2},
 		{name: "one selected", world: testprovider.World{"odd_thing/a": gone}, only: []taffrail.Address{"odd_thing.a"}, deleted: 1},
+		{name: "one selected, all gone", world: testprovider.World{"odd_thing/a": gone, "odd_thing/b": gone, "odd_thing/c": gone},
+			only: []taffrail.Address{"odd_thing.a"}, held: 1, says: "all 3 resources"},
+		{name: "one selected, all gone, confirmed", world: testprovider.World{"odd_thing/a": gone, "odd_thing/b": gone, "odd_thing/c": gone},
+			only: []taffrail.Address{"odd_thing.a"}, confirm: true, deleted: 1},
+		{name: "one selected, one other answers", world: testprovider.World{"odd_thing/a": gone, "odd_thing/b": denied}, only: []taffrail.Address{"odd_thing.a"}, deleted: 1},
+		{name: "one selected, no other answers", world: testprovider.World{"odd_thing/a": gone, "odd_thing/b": denied, "odd_thing/c": denied},
+			only: []taffrail.Address{"odd_thing.a"}, held: 1, says: "nothing shows that this is the right account"},
+		{name: "one selected, another type is there", all: []res{thing("a", nil), legacy("d", nil)}, world: testprovider.World{"odd_thing/a": gone},
+			only: []taffrail.Address{"odd_thing.a"}, deleted: 1},
+		{name: "one selected, another type is gone", all: []res{thing("a", nil), legacy("d", nil)}, world: testprovider.World{"odd_thing/a": gone, "odd_legacy/d": gone},
+			only: []taffrail.Address{"odd_thing.a"}, held: 1, says: "all 2 resources"},
+		{name: "one selected, another type is not read", all: []res{thing("a", nil), legacy("d", nil)}, world: testprovider.World{"odd_thing/a": gone, "odd_legacy/d": denied},
+			only: []taffrail.Address{"odd_thing.a"}, held: 1, says: "odd_legacy.d"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			r := newRig(t)
 			r.install()
+			all := tc.all
+			if all == nil {
+				all = things
+			}
 			r.state(all...)
 			r.live(tc.world)
 			r.config.ConfirmMassDeletion = tc.confirm
@@ -95,5 +121,52 @@ func (r *rig) remove(name string) {
 	r.t.Helper()
 	if err := os.Remove(filepath.Join(r.dir, name)); err != nil {
 		r.t.Fatal(err)
+	}
+}
+
+// Where all is well, nobody is asked but for what was wanted.
+func TestWitnessesAreReadOfDeletionsAlone(t *testing.T) {
+	r := newRig(t)
+	r.install()
+	r.state(thing("a", nil), thing("b", nil), thing("c", nil), legacy("d", nil))
+	r.live(testprovider.World{"odd_thing/b": {Gone: true}})
+	s := r.open()
+	r.read(s, "odd_thing.a")
+	if diff := cmp.Diff([]string{"read odd_thing/a"}, r.calls()); diff != "" {
+		t.Error(diff)
+	}
+	if got := r.read(s, "odd_thing.b"); len(got.all) != 1 || got.coverage.Total != 1 || !got.all[0].Live.IsNull() {
+		t.Errorf("observations %v, coverage %+v", got.all, got.coverage)
+	}
+	if calls := r.calls(); !slices.Contains(calls, "read odd_thing/c") || slices.Contains(calls, "read odd_legacy/d") {
+		t.Errorf("calls %v", calls)
+	}
+}
+
+// In another region, what belongs to no region is there, and each other type is gone, of however few resources.
+func TestMostTypesGoneAreHeld(t *testing.T) {
+	for _, tc := range []struct {
+		gone, there string // types, a letter each
+		held        int
+	}{
+		{"ab", "c", 2}, {"a", "b", 0}, {"ab", "cd", 0}, {"abc", "dd", 3}, {"aab", "cd", 2}, {"ab", "bc", 0}, {"a", "", 0}, {"", "a", 0},
+	} {
+		b := &bulk{}
+		sent := 0
+		for i, live := range []taffrail.Value{taffrail.Null(), taffrail.String("there")} {
+			for _, of := range []string{tc.gone, tc.there}[i] {
+				sent += len(b.pass(taffrail.Observation{Resource: taffrail.Resource{Type: taffrail.ResourceType(of)}, Live: live}))
+			}
+		}
+		held := 0
+		for _, o := range b.end() {
+			sent++
+			if o.Gap != nil {
+				held++
+			}
+		}
+		if want := len(tc.gone) + len(tc.there); held != tc.held || sent != want {
+			t.Errorf("%q gone and %q there: %d held of %d sent, want %d of %d", tc.gone, tc.there, held, sent, tc.held, want)
+		}
 	}
 }

@@ -25,6 +25,7 @@ type job struct {
 	instance    *state.Instance
 	observation taffrail.Observation
 	declared    *declared
+	witness     bool             // nobody asked for it: it is read to make sure of others
 	wanted      *planfile.Change // what the code wants of it, if that differs from what is recorded
 	asWanted    bool             // it does not differ
 
@@ -54,6 +55,7 @@ type lane struct {
 	kind    string          // the one that was added last
 	leftOut *taffrail.Gap   // why nobody is asked for any of its resources; nil if somebody is
 	bulk    bulk
+	spare   map[string][]*state.Instance // by type, some that were not selected; see remember
 }
 
 // An outcome is what came of a job.
@@ -70,8 +72,19 @@ const (
 // run settles every job.
 func (l *lane) run(ctx context.Context, out chan<- taffrail.Observation) {
 	l.bulk.confirmed, l.bulk.codeless = l.reading.stack.config.ConfirmMassDeletion, !l.reading.stack.target.code
-	queue := l.jobs
+	jobs := l.jobs
 	l.jobs = nil
+	l.readAll(ctx, jobs, out)
+	if !l.bulk.confirmed {
+		l.testify(ctx, out)
+	}
+	for _, o := range l.bulk.end() {
+		out <- o
+	}
+}
+
+// readAll settles jobs.
+func (l *lane) readAll(ctx context.Context, queue []*job, out chan<- taffrail.Observation) {
 	var again []*job
 	for len(queue) > 0 {
 		p := l.pass(ctx, queue, out)
@@ -84,9 +97,6 @@ func (l *lane) run(ctx context.Context, out chan<- taffrail.Observation) {
 			queue, again = again, nil
 			l.await(ctx, queue)
 		}
-	}
-	for _, o := range l.bulk.end() {
-		out <- o
 	}
 }
 
@@ -192,7 +202,12 @@ func (l *lane) send(j *job, failure *provider.Failure, out chan<- taffrail.Obser
 	if failure != nil {
 		o = withGap(o, taffrail.Gap{Reason: failure.Reason, Detail: l.session.message(j, failure.Detail), Hint: failure.Hint})
 	}
+	witness := j.witness
 	*j = job{}
+	if witness {
+		l.bulk.hear(o)
+		return
+	}
 	for _, o := range l.bulk.pass(o) {
 		out <- o
 	}

@@ -43,10 +43,12 @@ func (r *reading) add(i *state.Instance, sel taffrail.Selection) {
 		l.kinds[i.Type] = true
 	}
 	if !mayBeSelected(i, sel) {
+		l.remember(i)
 		return
 	}
 	o := taffrail.Observation{Resource: r.resource(i)}
 	if !sel.Selects(o.Resource.Address) {
+		l.remember(i)
 		return
 	}
 	r.seen[o.Resource.Address] = true

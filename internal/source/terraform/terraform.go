@@ -57,8 +57,8 @@ type Config struct {
 	RetryPause time.Duration `yaml:"retry_pause"`
 	// ConfirmDelay is how long after a resource was found gone it is read again, before it is believed. 0 means 1s.
 	ConfirmDelay time.Duration `yaml:"confirm_delay"`
-	// ConfirmMassDeletion says that it is no mistake if all resources of a provider configuration, two or more, are gone. Without
-	// it they are reported as gaps, since a provider that was led to another account or region finds none of them either.
+	// ConfirmMassDeletion says that it is no mistake if all resources of a type, or of most types, that a provider configuration is asked
+	// for are gone. Without it they are reported as gaps, since a provider that was led to another account or region finds none either.
 	ConfirmMassDeletion bool `yaml:"confirm_mass_deletion"`
 	// CLIConfig is the file that says where mirrors of providers are. Empty means the file that the tools would take.
 	CLIConfig string `yaml:"cli_config"`
