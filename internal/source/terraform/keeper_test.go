@@ -114,14 +114,19 @@ func TestStateOfABackendIsRead(t *testing.T) {
 }
 
 func TestTrap11_StateOfABackendThatMovedIsRaced(t *testing.T) {
-	r, v := newKeptRig(t, "pass-word-1")
-	s := r.open()
-	coverage, err := s.Read(t.Context(), taffrail.Selection{}, func(taffrail.Observation) error {
-		v.set(func() { v.body = []byte(strings.Replace(string(v.body), `"serial": 7`, `"serial": 8`, 1)) })
-		return nil
-	})
-	if err != nil || len(coverage.Gaps) != 1 || coverage.Gaps[0].Reason != taffrail.ReasonRaced || !strings.Contains(coverage.Gaps[0].Detail, "from serial 7 to 8") {
-		t.Errorf("%v %+v", err, coverage)
+	for _, tc := range []struct{ old, changed, says string }{
+		{`"serial": 7`, `"serial": 8`, "from serial 7 to 8"},
+		{`"n-a"`, `"n-b"`, "another one, of the same serial 7"},
+	} {
+		r, v := newKeptRig(t, "pass-word-1")
+		s := r.open()
+		coverage, err := s.Read(t.Context(), taffrail.Selection{}, func(taffrail.Observation) error {
+			v.set(func() { v.body = []byte(strings.Replace(string(v.body), tc.old, tc.changed, 1)) })
+			return nil
+		})
+		if err != nil || len(coverage.Gaps) != 1 || coverage.Gaps[0].Reason != taffrail.ReasonRaced || !strings.Contains(coverage.Gaps[0].Detail, tc.says) {
+			t.Errorf("%v %+v", err, coverage)
+		}
 	}
 }
 

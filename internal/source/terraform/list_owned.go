@@ -110,7 +110,10 @@ func (e *estate) moved(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("the state of %s could not be read again: %w", o.name, err)
 		}
-		if now.Lineage != o.header.Lineage || now.Serial != o.header.Serial {
+		if now != o.header && now.Serial == o.header.Serial {
+			return fmt.Errorf("the state of %s was replaced: another one, of the same serial %d", o.name, now.Serial)
+		}
+		if now != o.header {
 			return fmt.Errorf("the state of %s moved from serial %d to %d", o.name, o.header.Serial, now.Serial)
 		}
 	}

@@ -133,7 +133,7 @@ func (k *keeper) copyTo(ctx context.Context, path string, want state.Header) (er
 	if err != nil {
 		return err
 	}
-	if h, err := state.ReadHeader(path); err != nil || h.Lineage != want.Lineage || h.Serial != want.Serial {
+	if h, err := state.ReadHeader(path); err != nil || h != want {
 		return errors.Join(errors.New("the state moved during the scan"), err)
 	}
 	return nil

@@ -187,6 +187,8 @@ func (r *reading) raced(ctx context.Context) []taffrail.Gap {
 		return gap("the state was replaced during the scan: another lineage")
 	case now.Serial != r.header.Serial:
 		return gap("the state moved from serial %d to %d during the scan", r.header.Serial, now.Serial)
+	case now != r.header:
+		return gap("the state was replaced during the scan: another one, of the same serial %d", now.Serial)
 	}
 	switch lock, locked, err := r.stack.keeper.locked(ctx); {
 	case err != nil:

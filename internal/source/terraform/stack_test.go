@@ -204,6 +204,7 @@ func TestTrap11_MovedStateIsRaced(t *testing.T) {
 	}{
 		{"serial", nil, func(r *rig) { r.stateAt(8, thing("a", nil)) }, "from serial 7 to 8"},
 		{"lineage", nil, func(r *rig) { r.write("terraform.tfstate", `{"version":4,"serial":7,"lineage":"other"}`) }, "another lineage"},
+		{"forced, of the same serial", nil, func(r *rig) { r.state(thing("b", nil)) }, "another one, of the same serial 7"},
 		{"gone", nil, func(r *rig) { _ = os.Remove(filepath.Join(r.dir, "terraform.tfstate")) }, "could not be read again"},
 		{"locked at the start", func(r *rig) { r.write(lockFile, "{}") }, func(r *rig) { _ = os.Remove(filepath.Join(r.dir, lockFile)) }, "when the scan began"},
 		{"locked at the end", nil, func(r *rig) { r.write(lockFile, "{}") }, "when the scan ended"},

@@ -22,6 +22,7 @@ type Header struct {
 	Lineage string
 	Serial  int64
 	Tool    string // version of Terraform or OpenTofu that wrote it
+	Digest  string // of every byte: who forces a state upon a backend may give another one the same serial
 }
 
 // A State is a state file.
@@ -67,7 +68,7 @@ func Read(path string) (*State, error) {
 	return s, named(err, path)
 }
 
-// ReadHeader reads which version a file holds, and no more of it than that needs.
+// ReadHeader reads which version a file holds, and makes no more sense of it than that needs.
 func ReadHeader(path string) (Header, error) {
 	f, info, err := openFile(path)
 	if err != nil {

@@ -3,6 +3,8 @@ package state
 import (
 	"bytes"
 	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -47,7 +49,9 @@ func (s *stream) read(from *io.SectionReader) error {
 	if err := checkStart(start[:n]); err != nil {
 		return err
 	}
-	s.from, s.d = from, json.NewDecoder(from)
+	digest := sha256.New()
+	content := io.TeeReader(from, digest) // of what is decoded, and not of what the file holds a moment later
+	s.from, s.d = from, json.NewDecoder(content)
 	switch done, err := s.members(); {
 	case errors.Is(err, errEmpty):
 		return invalid("the stack may never have been applied; or pull the state anew", "the file is empty")
@@ -60,6 +64,10 @@ func (s *stream) read(from *io.SectionReader) error {
 			return invalid(hintBroken, "%w", s.located(cmp.Or(err, errors.New("more follows the state"))))
 		}
 	}
+	if _, err := io.Copy(io.Discard, content); err != nil {
+		return unreadable(err)
+	}
+	s.top.header.Digest = hex.EncodeToString(digest.Sum(nil))
 	return s.top.check()
 }
 
