@@ -395,3 +395,25 @@ func await(t *testing.T, done func() (string, bool)) string {
 	t.Fatal("it never came")
 	return ""
 }
+
+// What a run that was killed left of a stack is removed by whoever opens one next, whatever for.
+func TestOpenRemovesWhatAKilledRunLeft(t *testing.T) {
+	r := newRig(t)
+	r.state(thing("a", nil))
+	temporary := t.TempDir()
+	t.Setenv("TMPDIR", temporary)
+	t.Setenv("TMP", temporary)
+	left := filepath.Join(temporary, "taffrail-plan-1")
+	for _, err := range []error{
+		os.MkdirAll(filepath.Join(left, "state"), 0o700), os.WriteFile(filepath.Join(left, "lock"), nil, 0o600),
+		os.WriteFile(filepath.Join(left, "state", "terraform.tfstate"), []byte("{}"), 0o600),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.open()
+	if exists(left) {
+		t.Error("it is still there")
+	}
+}

@@ -19,6 +19,7 @@ import (
 	"github.com/taffrail-dev/taffrail"
 	"github.com/taffrail-dev/taffrail/internal/plug"
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/addr"
+	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/usercli"
 )
 
 // Register adds the source to the registry, under the name "terraform": it reads stacks, and finds them below a folder.
@@ -153,7 +154,7 @@ func badConfig(format string, args ...any) error {
 	return &taffrail.Error{Op: "open stack", Kind: taffrail.KindInvalid, Err: fmt.Errorf(format, args...)}
 }
 
-// open finds the stack's code and state. No provider is started before the first Read.
+// open finds the stack's code and state, and removes what a run that was killed left behind. No provider is started before the first Read.
 func open(env plug.Env, c Config, host host) (*stack, error) {
 	c, err := c.withDefaults()
 	if err != nil {
@@ -168,6 +169,7 @@ func open(env plug.Env, c Config, host host) (*stack, error) {
 	if env.Now == nil {
 		env.Now = time.Now
 	}
+	usercli.Sweep()
 	target, err := findTarget(c, host)
 	if err != nil {
 		return nil, err

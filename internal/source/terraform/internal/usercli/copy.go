@@ -54,17 +54,19 @@ type Copy struct {
 	root    string // the copy of the root module
 	modules []string
 	lock    *os.File
+	watcher *watcher
 	used    Limit
 }
 
-// Open makes a copy. If we stop before [Copy.Close], the folder stays, readable by this user alone, and the next Open removes it.
+// Open makes a copy. If we are killed before [Copy.Close], its watcher removes it. If that is killed as well, the folder stays, readable by
+// this user alone, until the next [Sweep].
 func Open(source Source) (*Copy, error) {
-	sweep(os.TempDir())
+	Sweep()
 	dir, err := os.MkdirTemp("", prefix+"*")
 	if err != nil {
 		return nil, failed(err)
 	}
-	c := &Copy{source: source, dir: dir}
+	c := &Copy{source: source, dir: dir, watcher: watch(removeCopy, dir)}
 	if err := c.fill(); err != nil {
 		return nil, errors.Join(failed(err), c.Close())
 	}
@@ -74,6 +76,7 @@ func Open(source Source) (*Copy, error) {
 // Close removes everything.
 func (c *Copy) Close() error {
 	err := removeAll(c.dir)
+	c.watcher.end()
 	if c.lock != nil {
 		err = errors.Join(err, c.lock.Close())
 	}

@@ -5,12 +5,8 @@ import (
 	"syscall"
 )
 
-// isolate gives the tool a group of its own, which its providers share. When we die, the kernel asks it to stop: it ends its providers
-// then, which it could not if it were killed.
-func isolate(cmd *exec.Cmd) {
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
-}
-
-func killGroup(cmd *exec.Cmd) {
-	_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // an error says that nobody is left
+// isolate puts the tool into a group, which its providers share: that of a watcher, or one of its own if there is none. When we die, the
+// kernel asks it to stop: it ends its providers then, which it could not if it were killed.
+func isolate(cmd *exec.Cmd, group int) {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pgid: group, Pdeathsig: syscall.SIGTERM}
 }

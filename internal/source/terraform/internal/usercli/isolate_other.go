@@ -4,8 +4,8 @@ package usercli
 
 import "os/exec"
 
-func isolate(*exec.Cmd) {}
+func isolate(*exec.Cmd, int) {}
 
-func killGroup(cmd *exec.Cmd) {
+func killGroup(cmd *exec.Cmd, _ int) {
 	_ = cmd.Process.Kill() // an error says that it has ended
 }

@@ -7,9 +7,7 @@ import (
 	"syscall"
 )
 
-// isolate gives the tool a group of its own, which its providers share.
-func isolate(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} }
-
-func killGroup(cmd *exec.Cmd) {
-	_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // an error says that nobody is left
+// isolate puts the tool into a group, which its providers share: that of a watcher, or one of its own if there is none.
+func isolate(cmd *exec.Cmd, group int) {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pgid: group}
 }

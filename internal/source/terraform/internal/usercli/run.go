@@ -43,13 +43,15 @@ func (j job) run(ctx context.Context, arguments ...string) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	w := watch(endGroup)
+	defer w.end()
 	done := make(chan error, 1)
 	// The thread that starts the program must not end before it, since the kernel takes that for the parent's death; and one that
 	// was confined is of no more use to anyone, so that it ends with its goroutine.
 	go func() {
 		runtime.LockOSThread()
 		confined := confine(j.writable)
-		done <- j.start(ctx, arguments)
+		done <- j.start(ctx, w.group(), arguments)
 		if !confined {
 			runtime.UnlockOSThread()
 		}
@@ -57,15 +59,16 @@ func (j job) run(ctx context.Context, arguments ...string) error {
 	return <-done
 }
 
-func (j job) start(ctx context.Context, arguments []string) error {
+// start runs the program in a process group. If we are killed meanwhile, the watcher that leads the group kills all of it.
+func (j job) start(ctx context.Context, group int, arguments []string) error {
 	cmd := exec.CommandContext(ctx, j.path, arguments...)
 	cmd.Dir, cmd.Env, cmd.Stdout = j.dir, append(slices.Clip(j.environ), "PWD="+j.dir), j.out
-	isolate(cmd)
-	cmd.Cancel = func() error { killGroup(cmd); return nil }
+	isolate(cmd, group)
+	cmd.Cancel = func() error { killGroup(cmd, group); return nil }
 	cmd.WaitDelay = 5 * time.Second // for whoever still holds the output
 	err := cmd.Run()
 	if cmd.Process != nil {
-		killGroup(cmd) // providers that were left
+		killGroup(cmd, group) // providers that were left
 	}
 	if ctx.Err() != nil {
 		return ctx.Err()
