@@ -1,7 +1,10 @@
 package store
 
 import (
+	"context"
+	"crypto/sha256"
 	"database/sql"
+	"encoding/hex"
 	"strconv"
 	"strings"
 
@@ -13,41 +16,59 @@ import (
 // A dialect is what one kind of database says otherwise than the others. All SQL beside it is written once, in what both understand, with
 // `?` for arguments.
 type dialect struct {
-	goose    goose.Dialect
-	folder   string                    // of the migrations
-	bind     func(query string) string // writes arguments as the database does
-	text     func(string) string       // gives a text that the database can hold
-	turn     string                    // has a transaction wait until it is the one that writes; empty: to begin is to wait
-	snapshot sql.TxOptions
-	begun    string                           // counts the tables that are there if any of ours are
-	index    string                           // lists the tables of the index
-	shadow   func(tx *Tx, table string) error // makes the empty shadow of a table of the index
-	classify func(error) (taffrail.Kind, string)
+	goose        goose.Dialect
+	folder       string                    // of the migrations
+	bind         func(query string) string // writes arguments as the database does
+	word         func(string) string       // gives a text of the index as the database can hold it
+	turn         string                    // has a transaction wait until it is the one that writes; empty: to begin is to wait
+	snapshot     sql.TxOptions
+	begun        string                                       // counts the tables that are there if any of ours are
+	index        string                                       // lists the tables of the index
+	shadow       func(tx *Tx, table string) error             // makes the empty shadow of a table of the index
+	textColumns  string                                       // of text_entry
+	dropText     string                                       // takes the words of an entry out, which it is given; empty: as any row
+	clearText    string                                       // takes all words out
+	prepareWords []string                                     // what is needed to ask for all words
+	words        string                                       // gives all words with the indexes of their entries
+	findText     func(*question, [][]string) ([]int64, error) // finds entries that have one of each
+	scrub        func(context.Context, *sql.DB) error         // has the files forget what was erased; nil: they do so by themselves
+	classify     func(error) (taffrail.Kind, string)
 }
 
 var sqliteDialect = dialect{
-	goose:    goose.DialectSQLite3,
-	folder:   "migrations/sqlite",
-	bind:     func(query string) string { return query },
-	text:     func(s string) string { return s },
-	begun:    "SELECT count(*) FROM sqlite_schema",
-	index:    `SELECT name FROM sqlite_schema WHERE type = 'table' AND name LIKE 'index\_%' ESCAPE '\' ORDER BY name`,
-	shadow:   shadowSQLite,
-	classify: classifySQLite,
+	goose:        goose.DialectSQLite3,
+	folder:       "migrations/sqlite",
+	bind:         func(query string) string { return query },
+	word:         func(s string) string { return s },
+	begun:        "SELECT count(*) FROM sqlite_schema",
+	index:        `SELECT name FROM sqlite_schema WHERE type = 'table' AND name LIKE 'index\_%' ESCAPE '\' ORDER BY name`,
+	shadow:       shadowSQLite,
+	scrub:        scrubSQLite,
+	findText:     findTextSQLite,
+	textColumns:  "rowid, words",
+	dropText:     "INSERT INTO text_entry (text_entry, rowid, words) VALUES ('delete', ?, ?)",
+	clearText:    "INSERT INTO text_entry (text_entry) VALUES ('delete-all')",
+	prepareWords: []string{"CREATE VIRTUAL TABLE IF NOT EXISTS temp.text_word USING fts5vocab(main, text_entry, instance)"},
+	words:        "SELECT term, doc FROM temp.text_word",
+	classify:     classifySQLite,
 }
 
 var postgresDialect = dialect{
 	goose:    goose.DialectPostgres,
 	folder:   "migrations/postgres",
 	bind:     numbered,
-	text:     func(s string) string { return strings.ReplaceAll(s, "\x00", "\uFFFD") }, // the one character that it cannot hold
+	word:     postgresWord,
 	turn:     "SELECT pg_advisory_xact_lock(" + writerLock + ")",
 	snapshot: sql.TxOptions{Isolation: sql.LevelRepeatableRead},
 	begun: `SELECT CASE WHEN current_schema() IS NULL THEN -1 ELSE
 		(SELECT count(*) FROM pg_class WHERE relnamespace = to_regnamespace(current_schema()) AND relname = 'goose_db_version') END`,
-	index:    `SELECT relname FROM pg_class WHERE relnamespace = to_regnamespace(current_schema()) AND relkind = 'r' AND relname LIKE 'index\_%' ORDER BY relname COLLATE "C"`,
-	shadow:   shadowPostgres,
-	classify: classifyPostgres,
+	index:       `SELECT relname FROM pg_class WHERE relnamespace = to_regnamespace(current_schema()) AND relkind = 'r' AND relname LIKE 'index\_%' ORDER BY relname COLLATE "C"`,
+	shadow:      shadowPostgres,
+	findText:    findTextPostgres,
+	textColumns: "idx, words",
+	clearText:   "DELETE FROM text_entry",
+	words:       "SELECT unnest(tsvector_to_array(words)), idx FROM text_entry",
+	classify:    classifyPostgres,
 }
 
 // numbered writes the n-th `?` as `$n`. No statement has one in a literal.
@@ -62,4 +83,17 @@ func numbered(query string) string {
 		b.WriteString("$" + strconv.Itoa(n))
 		query = after
 	}
+}
+
+// maxWord is how long a text may be so that an index of Postgres over a few of them holds it, in bytes.
+const maxWord = 1000
+
+// postgresWord replaces the one character that Postgres cannot hold, and what is too much of a text by a digest of all of it. Whatever the
+// world calls its resources must be possible to log; the entry has the name as it was.
+func postgresWord(s string) string {
+	if len(s) > maxWord {
+		sum := sha256.Sum256([]byte(s))
+		s = strings.ToValidUTF8(s[:maxWord-2*len(sum)], "") + hex.EncodeToString(sum[:])
+	}
+	return strings.ReplaceAll(s, "\x00", "\uFFFD")
 }

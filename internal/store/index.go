@@ -1,9 +1,11 @@
 package store
 
 import (
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/taffrail-dev/taffrail"
@@ -18,7 +20,7 @@ type Stamp struct {
 
 // Append writes an entry into the log and its rows into the index. The rows are derived from the bytes of the leaf, as a rebuild does
 // it. Time, Clock and Counter are settled here: the counter is the entry's index, and the time never goes back; where the clock did, the
-// entry says what it showed.
+// entry says what it showed. What is to be disclosed is salted, and stored beside the entry in this transaction.
 func (tx *Tx) Append(e taffrail.Entry) (Stamp, error) {
 	last, size, err := tx.last()
 	if err != nil {
@@ -27,6 +29,10 @@ func (tx *Tx) Append(e taffrail.Entry) (Stamp, error) {
 	e.Counter = size
 	if e.Time = e.Time.UTC(); e.Time.Before(last) {
 		e.Time, e.Clock = last, e.Time
+	}
+	disclosed, err := disclose(&e)
+	if err != nil {
+		return Stamp{}, err
 	}
 	raw, err := json.Marshal(e)
 	if err != nil {
@@ -41,6 +47,11 @@ func (tx *Tx) Append(e taffrail.Entry) (Stamp, error) {
 		return Stamp{}, err
 	}
 	tx.latest = &e.Time
+	for _, d := range disclosed {
+		if err := tx.insert("disclosure", "idx, field, salt, value", index, d.Name, d.Salt, d.Value); err != nil {
+			return Stamp{}, err
+		}
+	}
 	return Stamp{index, e.Time}, tx.derive(index, leaf)
 }
 
@@ -61,6 +72,9 @@ func (tx *Tx) last() (at time.Time, size int64, err error) {
 	return at, size, err
 }
 
+// derivation is the version of the rules by which the index follows from the log. It grows with each change of them, also of the tables.
+const derivation = 1
+
 // derive writes the rows that follow from one leaf. It depends on nothing else but the rows of earlier leaves, and takes every order of
 // entries: what was appended once, with whatever index, must be possible to read again.
 func (tx *Tx) derive(index int64, leaf []byte) error {
@@ -68,13 +82,86 @@ func (tx *Tx) derive(index int64, leaf []byte) error {
 	if err != nil {
 		return fmt.Errorf("entry %d: %w", index, err)
 	}
-	at := e.Time.UTC().Format(time.RFC3339Nano)
-	entryType, _ := e.Body.Kind()
-	err = tx.insert("index_entry", "idx, type, time, scope, actor, resource, outcome, request",
-		index, entryType, at, e.Scope, e.Actor, e.Resource, e.Outcome, e.Request)
+	if err := tx.deriveEntry(index, e); err != nil {
+		return err
+	}
+	if err := tx.deriveIntent(index, e); err != nil {
+		return err
+	}
+	if err := tx.deriveText(index, leaf, e); err != nil {
+		return err
+	}
+	if e.Outcome == taffrail.OutcomeOK {
+		if err := tx.deriveDeed(index, e.Body); err != nil {
+			return err
+		}
+	}
+	return tx.deriveBody(index, e)
+}
+
+// deriveEntry writes the rows that every entry has.
+func (tx *Tx) deriveEntry(index int64, e taffrail.Entry) error {
+	group, err := tx.group(index, e)
 	if err != nil {
 		return err
 	}
+	named := map[string]bool{}
+	for _, ref := range e.Body.Payloads() {
+		if ref.SHA256 == "" || named[ref.SHA256] {
+			continue
+		}
+		named[ref.SHA256] = true
+		if err := tx.insert("index_payload", "sha256, idx", ref.SHA256, index); err != nil {
+			return err
+		}
+	}
+	return tx.insert("index_entry", "idx, nanos, grp, resource, request", index, nanos(e.Time), group, e.Resource, e.Request)
+}
+
+// A group is what entries share that are many of a kind. There are few groups, so that entries can be found by any of its fields.
+type group struct {
+	entryType taffrail.EntryType
+	outcome   taffrail.Outcome
+	actor     string
+	scope     taffrail.StackID
+}
+
+// group gives the ID of an entry's group, which is the index of the group's first entry.
+func (tx *Tx) group(index int64, e taffrail.Entry) (id int64, err error) {
+	entryType, _ := e.Body.Kind()
+	g := group{entryType, e.Outcome, e.Actor, e.Scope}
+	if id, ok := tx.groups[g]; ok {
+		return id, nil
+	}
+	err = tx.get("SELECT id FROM index_group WHERE scope = ? AND type = ? AND outcome = ? AND actor = ?", []any{g.scope, g.entryType, g.outcome, g.actor}, &id)
+	if errors.Is(err, sql.ErrNoRows) {
+		id = index
+		err = tx.insert("index_group", "id, type, outcome, actor, scope", id, g.entryType, g.outcome, g.actor, g.scope)
+	}
+	if tx.groups == nil || len(tx.groups) > maxGroups {
+		tx.groups = map[group]int64{}
+	}
+	tx.groups[g] = id
+	return id, err
+}
+
+// maxGroups bounds how many groups a transaction remembers.
+const maxGroups = 10_000
+
+// nanos is a time since 1970, as far as it can be told so: 292 years to both sides.
+func nanos(t time.Time) int64 {
+	switch {
+	case t.Before(time.Unix(0, math.MinInt64)):
+		return math.MinInt64
+	case t.After(time.Unix(0, math.MaxInt64)):
+		return math.MaxInt64
+	}
+	return t.UnixNano()
+}
+
+// deriveBody writes the rows that follow from what scans say.
+func (tx *Tx) deriveBody(index int64, e taffrail.Entry) error {
+	at := e.Time.UTC().Format(time.RFC3339Nano)
 	switch body := e.Body.(type) {
 	case taffrail.ScanStarted:
 		return errors.Join(tx.deriveStack(index, body.Stack), tx.exec(

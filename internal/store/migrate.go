@@ -17,7 +17,8 @@ import (
 var migrations embed.FS
 
 // migrate brings the tables up to date, or only looks whether they are. Each migration is one transaction: if we stop in
-// between, the next start goes on with the one that is missing.
+// between, the next start goes on with the one that is missing. Of several processes that begin one database at once one makes the tables,
+// and the others find them made.
 func (s *Store) migrate(ctx context.Context, mode Mode) error {
 	files, err := fs.Sub(migrations, s.dialect.folder)
 	if err != nil {
@@ -41,14 +42,60 @@ func (s *Store) migrate(ctx context.Context, mode Mode) error {
 	case has > known:
 		return newerError(has, known)
 	case has == known:
-		return nil
+		return s.checkDerivation(ctx, mode)
 	case mode == ReadOnly:
-		return &taffrail.Error{
-			Kind: taffrail.KindInvalid, Err: fmt.Errorf("the tables are of version %d, and this program's of version %d", has, known),
-			Hint: "run `taffrail index rebuild` once, where the log can be written: it brings them up to date",
-		}
+		return olderError("tables are", has, known)
 	}
-	return s.alone(ctx, func() error { return s.up(ctx, p) })
+	if err := s.alone(ctx, func() error { _, err := p.Up(ctx); return err }); err != nil {
+		return err
+	}
+	return s.checkDerivation(ctx, mode)
+}
+
+// checkDerivation has the index derived anew if it was by other rules than ours. It is one transaction: if we stop in between, the next
+// start does it. What an attacker wrote into the log is not told from what is true here; that is for [audit.Verify] to say, whatever
+// the index holds.
+func (s *Store) checkDerivation(ctx context.Context, mode Mode) error {
+	has, err := derivedBy(ctx, s.readers)
+	switch {
+	case err != nil || has == derivation:
+		return err
+	case has > derivation:
+		return newerError(has, derivation)
+	case mode == ReadOnly:
+		return olderError("index is", has, derivation)
+	}
+	u := &update{ctx: ctx, f: rederive, done: make(chan struct{})}
+	if err := s.commit([]*update{u}); err != nil {
+		return err
+	}
+	return u.err
+}
+
+func derivedBy(ctx context.Context, db *sql.DB) (version int64, err error) {
+	err = db.QueryRowContext(ctx, "SELECT coalesce(max(version), 0) FROM derived").Scan(&version)
+	return version, err
+}
+
+func rederive(tx *Tx) error {
+	var has int64
+	if err := tx.get("SELECT coalesce(max(version), 0) FROM derived", nil, &has); err != nil || has >= derivation { // another process did it
+		return err
+	}
+	if _, _, err := tx.RebuildIndex(); err != nil {
+		return err
+	}
+	if err := tx.exec("DELETE FROM derived"); err != nil {
+		return err
+	}
+	return tx.exec("INSERT INTO derived (version) VALUES (?)", derivation)
+}
+
+func olderError(what string, has, known int64) error {
+	return &taffrail.Error{
+		Kind: taffrail.KindInvalid, Err: fmt.Errorf("the %s of version %d, and this program's of version %d", what, has, known),
+		Hint: "run `taffrail index rebuild` once, where the log can be written: it brings them up to date",
+	}
 }
 
 // version is that of the last migration that was made; 0 where there was none.
@@ -66,19 +113,6 @@ func (s *Store) version(ctx context.Context, db *sql.DB) (has int64, err error) 
 	err = db.QueryRowContext(ctx, "SELECT coalesce(max(version_id), 0) FROM goose_db_version WHERE is_applied").Scan(&has)
 	return has, err
 }
-
-// up makes what migrations are missing. Of several processes that begin one SQLite database at once, all but one find a table made that
-// they were about to make. Once that one has committed they find nothing left to do.
-func (s *Store) up(ctx context.Context, p *goose.Provider) (err error) {
-	for range migrationTries {
-		if _, err = p.Up(ctx); err == nil || ctx.Err() != nil {
-			break
-		}
-	}
-	return err
-}
-
-const migrationTries = 5
 
 func newest(p *goose.Provider) int64 {
 	sources := p.ListSources()

@@ -95,8 +95,10 @@ func (p *place) rows(t testing.TB, query string) (lines []string) {
 	return lines
 }
 
-// indexTables are the tables of the index, with what puts their rows in order.
-var indexTables = []string{"index_drift", "index_entry", "index_scan", "index_stack", "index_version"}
+// indexTables are the tables of the index.
+var indexTables = []string{
+	"index_drift", "index_entry", "index_group", "index_hold", "index_intent", "index_payload", "index_redaction", "index_scan", "index_stack", "index_version",
+}
 
 // dump gives every row of the index.
 func (p *place) dump(t testing.TB) (lines []string) {
@@ -106,7 +108,18 @@ func (p *place) dump(t testing.TB) (lines []string) {
 			lines = append(lines, table+" "+row)
 		}
 	}
-	return lines
+	return append(lines, p.words(t)...)
+}
+
+// words gives every word of the free text.
+func (p *place) words(t testing.TB) []string {
+	t.Helper()
+	if p.kind == "postgres" {
+		return p.rows(t, `SELECT 'word', idx, unnest(tsvector_to_array(words)) COLLATE "C" AS w FROM text_entry ORDER BY w, idx`)
+	}
+	p.tamper(t, "CREATE VIRTUAL TABLE IF NOT EXISTS vocabulary USING fts5vocab(text_entry, instance)")
+	defer p.tamper(t, "DROP TABLE vocabulary")
+	return p.rows(t, "SELECT 'word', doc, term FROM vocabulary ORDER BY term, doc")
 }
 
 func inFolder(folder string) *place {

@@ -37,6 +37,7 @@ func OpenPostgres(ctx context.Context, address string, mode Mode) (*Store, error
 	}
 	config.RuntimeParams["application_name"] = "taffrail"
 	s := &Store{name: databaseName(config), dialect: &postgresDialect}
+	s.alone = s.aloneInDatabase
 	s.readers = stdlib.OpenDB(*config)
 	s.readers.SetMaxOpenConns(8)
 	if mode != ReadOnly {
@@ -75,11 +76,8 @@ func durable(ctx context.Context, conn *pgx.Conn) error {
 	}
 }
 
-// alone runs f while no other process does so. If we stop in between, the server gives the lock free.
-func (s *Store) alone(ctx context.Context, f func() error) error {
-	if s.dialect != &postgresDialect {
-		return f()
-	}
+// aloneInDatabase runs f while no other process does so. If we stop in between, the server gives the lock free.
+func (s *Store) aloneInDatabase(ctx context.Context, f func() error) error {
 	conn, err := s.readers.Conn(ctx)
 	if err != nil {
 		return err

@@ -35,6 +35,7 @@ func Open(ctx context.Context, folder string, mode Mode) (*Store, error) {
 	}
 	readers.SetMaxOpenConns(4)
 	s := &Store{name: path, dialect: &sqliteDialect, readers: readers}
+	s.alone = func(_ context.Context, f func() error) error { return aloneInFolder(folder, f) }
 	if mode != ReadOnly {
 		if s.writer, err = sql.Open("sqlite", fileAddress(path, "rwc", "immediate")); err != nil {
 			return nil, sqliteDialect.boundary("open log database", errors.Join(err, s.disconnect()))
@@ -64,6 +65,25 @@ func prepareFile(path string, mode Mode) error {
 	return err
 }
 
+// aloneInFolder runs f while no other process does so. If we stop in between, the system gives the lock free. It is not on the database's
+// file: to close that would take SQLite's own locks away.
+func aloneInFolder(folder string, f func() error) error {
+	dir, err := os.Open(folder)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	for {
+		if err = unix.Flock(int(dir.Fd()), unix.LOCK_EX); !errors.Is(err, unix.EINTR) {
+			break
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("lock %s: %w", folder, err)
+	}
+	return f()
+}
+
 // fileAddress is the data source name. A committed transaction is on the disk: WAL with synchronous=FULL syncs at each commit. What is
 // deleted is overwritten, always: bytes that moved from page to page before they were erased would otherwise stay where they were.
 func fileAddress(path, mode, lock string) string {
@@ -78,6 +98,26 @@ func fileAddress(path, mode, lock string) string {
 		q.Set("immutable", "1")
 	}
 	return (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: q.Encode()}).String()
+}
+
+// scrubSQLite moves all into the database, where what was deleted is overwritten, and empties the write-ahead log. It does not wait for
+// those who read what was before.
+func scrubSQLite(ctx context.Context, db *sql.DB) error {
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	if _, err := conn.ExecContext(ctx, "PRAGMA busy_timeout = 100"); err != nil {
+		return err
+	}
+	var busy, pages, moved int
+	err = conn.QueryRowContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &pages, &moved)
+	if err == nil && busy != 0 {
+		err = errors.New("the write-ahead log is being read")
+	}
+	_, again := conn.ExecContext(ctx, "PRAGMA busy_timeout = 30000")
+	return errors.Join(err, again)
 }
 
 // sealed says whether nobody can be writing: the folder does not allow it, and there is no write-ahead log to be read along. SQLite

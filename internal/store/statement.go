@@ -91,10 +91,26 @@ func (tx *Tx) exec(statement string, args ...any) error {
 }
 
 func (tx *Tx) run(statement string, args []any) error {
-	if _, err := tx.sql.ExecContext(tx.ctx, tx.dialect.bind(statement), tx.hold(args)...); err != nil {
-		return tx.dialect.boundary("write log database", err)
+	_, err := tx.count(statement, args)
+	return err
+}
+
+// count runs a statement, and says of how many rows it was true.
+func (tx *Tx) count(statement string, args []any) (int64, error) {
+	result, err := tx.sql.ExecContext(tx.ctx, tx.dialect.bind(statement), tx.hold(statement, args)...)
+	if err != nil {
+		return 0, tx.dialect.boundary("write log database", err)
 	}
-	return nil
+	return result.RowsAffected()
+}
+
+// remove runs a statement, and says how many rows are gone.
+func (tx *Tx) remove(statement string, args ...any) (int64, error) {
+	statement = tx.named(statement)
+	if err := tx.flush(statement); err != nil {
+		return 0, err
+	}
+	return tx.count(statement, args)
 }
 
 // query asks for rows. See [eachRow].
@@ -103,7 +119,7 @@ func (tx *Tx) query(statement string, args ...any) (*sql.Rows, error) {
 	if err := tx.flush(statement); err != nil {
 		return nil, err
 	}
-	rows, err := tx.sql.QueryContext(tx.ctx, tx.dialect.bind(statement), tx.hold(args)...) //nolint:sqlclosecheck // eachRow closes them
+	rows, err := tx.sql.QueryContext(tx.ctx, tx.dialect.bind(statement), tx.hold(statement, args)...) //nolint:sqlclosecheck // eachRow closes them
 	if err != nil {
 		return nil, tx.dialect.boundary("read log database", err)
 	}
@@ -116,7 +132,7 @@ func (tx *Tx) get(statement string, args []any, into ...any) error {
 	if err := tx.flush(statement); err != nil {
 		return err
 	}
-	err := tx.sql.QueryRowContext(tx.ctx, tx.dialect.bind(statement), tx.hold(args)...).Scan(into...)
+	err := tx.sql.QueryRowContext(tx.ctx, tx.dialect.bind(statement), tx.hold(statement, args)...).Scan(into...)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return tx.dialect.boundary("read log database", err)
 	}
@@ -152,12 +168,45 @@ func (tx *Tx) named(statement string) string {
 	return statement
 }
 
-// hold gives arguments as the database can hold them.
-func (tx *Tx) hold(args []any) []any {
+// hold gives the arguments of a statement as the database can hold them.
+func (tx *Tx) hold(statement string, args []any) []any {
+	if !strings.Contains(statement, "index_") && !strings.Contains(statement, "shadow_") {
+		return args
+	}
 	for i, a := range args {
 		if v := reflect.ValueOf(a); v.Kind() == reflect.String {
-			args[i] = tx.dialect.text(v.String())
+			args[i] = tx.dialect.word(v.String())
 		}
 	}
 	return args
+}
+
+// integers gives the rows of a query that asks for one integer.
+func (tx *Tx) integers(statement string, args ...any) (all []int64, err error) {
+	rows, err := tx.query(statement, args...)
+	if err != nil {
+		return nil, err
+	}
+	err = tx.eachRow(rows, func() error {
+		var one int64
+		err := tx.scan(rows, &one)
+		all = append(all, one)
+		return err
+	})
+	return all, err
+}
+
+// strings gives the rows of a query that asks for one text.
+func (tx *Tx) strings(statement string, args ...any) (all []string, err error) {
+	rows, err := tx.query(statement, args...)
+	if err != nil {
+		return nil, err
+	}
+	err = tx.eachRow(rows, func() error {
+		var one string
+		err := tx.scan(rows, &one)
+		all = append(all, one)
+		return err
+	})
+	return all, err
 }

@@ -29,8 +29,10 @@ const (
 type Store struct {
 	name    string // of the database, for people
 	dialect *dialect
+	alone   func(context.Context, func() error) error // runs while no other process on this database does so
 	readers *sql.DB
 	writer  *sql.DB // one connection; nil if read-only
+	erased  bool    // by the writer: something that the files may still hold
 	queue   chan *update
 	done    chan struct{} // closed when the writer has ended
 }
@@ -44,6 +46,8 @@ func start(ctx context.Context, s *Store, mode Mode) (*Store, error) {
 	if mode == ReadOnly {
 		close(s.done)
 	} else {
+		s.erased = true // for all that we know
+		s.scrub(ctx)
 		go s.write()
 	}
 	return s, nil

@@ -25,7 +25,10 @@ type Tx struct {
 	sql     *sql.Tx
 	dialect *dialect
 	shadow  bool                // statements mean the shadow of the index, not the index
-	unread  []string            // payloads that rows should have come from, a line each
+	unread  []unread            // payloads that rows should have come from
+	groups  map[group]int64     // that are known
+	texts   *textSum            // of what was derived in the shadow
+	erased  bool                // something that must leave the files, too
 	waiting []*waitingRows      // that no statement has asked for yet
 	size    *int64              // of the log, once it is known
 	latest  *time.Time          // of the newest entry, once it is known
@@ -65,13 +68,18 @@ func (tx *Tx) ReadHashes(ids []int64) ([]tlog.Hash, error) {
 // statement, so that there are few statements to be prepared.
 const maxAsked = 256
 
-func (tx *Tx) readHashes(ids []int64, found map[int64]tlog.Hash) error {
-	places := 1 << bits.Len(uint(len(ids)-1))
-	args := make([]any, places)
-	for i := range args {
-		args[i] = ids[min(i, len(ids)-1)]
+// inList writes keys as a list, in which the last may stand more than once.
+func inList(ids []int64) (places string, args []any) {
+	n := 1 << bits.Len(uint(len(ids)-1))
+	for i := range n {
+		args = append(args, ids[min(i, len(ids)-1)])
 	}
-	rows, err := tx.query("SELECT id, hash FROM node WHERE id IN (?"+strings.Repeat(",?", places-1)+")", args...)
+	return "(?" + strings.Repeat(",?", n-1) + ")", args
+}
+
+func (tx *Tx) readHashes(ids []int64, found map[int64]tlog.Hash) error {
+	places, args := inList(ids)
+	rows, err := tx.query("SELECT id, hash FROM node WHERE id IN "+places, args...)
 	if err != nil {
 		return err
 	}
@@ -102,7 +110,10 @@ func (tx *Tx) Size() (int64, error) {
 }
 
 // Pruned implements [audit.Reader].
-func (tx *Tx) Pruned() (int64, error) { return 0, nil }
+func (tx *Tx) Pruned() (first int64, err error) {
+	err = tx.get("SELECT coalesce(min(idx), 0) FROM entry", nil, &first)
+	return first, err
+}
 
 // pageSize is how many rows are read at a time, so that f may read meanwhile: Postgres answers one question at a time.
 const pageSize = 256
@@ -238,13 +249,14 @@ func refOf(data []byte) taffrail.BlobRef {
 	return taffrail.BlobRef{SHA256: hex.EncodeToString(sum[:]), Size: int64(len(data))}
 }
 
-// Blob gives a payload. One that is not there is an error that wraps [audit.ErrMissing], one whose bytes are not those that the
-// reference names is [taffrail.KindCorrupt]. A reference without a size is one by digest alone.
+// Blob gives a payload. One that is not there is an error that wraps [audit.ErrMissing], and [ErrErased] where the log says that it was
+// erased; one whose bytes are not those that the reference names is [taffrail.KindCorrupt]. A reference without a size is one by digest
+// alone.
 func (tx *Tx) Blob(ref taffrail.BlobRef) ([]byte, error) {
 	var data []byte
 	err := tx.get("SELECT data FROM blob WHERE sha256 = ?", []any{ref.SHA256}, &data)
 	if errors.Is(err, sql.ErrNoRows) {
-		return nil, fmt.Errorf("payload %s: %w", ref.SHA256, audit.ErrMissing)
+		return nil, tx.missing(ref)
 	}
 	if err != nil {
 		return nil, err

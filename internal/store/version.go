@@ -19,7 +19,7 @@ func (tx *Tx) deriveVersions(index int64, stack taffrail.StackID, v *taffrail.Ve
 	}
 	data, err := tx.Blob(v.Blob)
 	if errors.Is(err, audit.ErrMissing) || taffrail.KindOf(err) == taffrail.KindCorrupt {
-		tx.unread = append(tx.unread, fmt.Sprintf("index_version: entry %d: %d versions cannot be known: %v", index, v.Changed, err))
+		tx.unread = append(tx.unread, unread{index, v, err})
 		return nil
 	}
 	if err != nil {
@@ -30,6 +30,17 @@ func (tx *Tx) deriveVersions(index int64, stack taffrail.StackID, v *taffrail.Ve
 		return fmt.Errorf("entry %d: payload %s: %w", index, v.Blob.SHA256, err)
 	}
 	return rows.flush()
+}
+
+// unread are versions that cannot be known.
+type unread struct {
+	index    int64
+	versions *taffrail.Versions
+	err      error
+}
+
+func (u unread) String() string {
+	return fmt.Sprintf("index_version: entry %d: %d versions cannot be known: %v", u.index, u.versions.Changed, u.err)
 }
 
 // eachVersion calls f for each version in a payload, of which it holds one at a time.

@@ -84,7 +84,20 @@ func (s *Store) commit(group []*update) error {
 			return err
 		}
 	}
-	return tx.Commit()
+	if err := tx.Commit(); err != nil {
+		return err
+	}
+	s.scrub(ctx)
+	return nil
+}
+
+// scrub has the write-ahead log forget what was erased. Whoever reads an older snapshot keeps it from that; it is done after the next
+// commit then, or when the database is closed. If we stop in between, the next who opens it for writing does it.
+func (s *Store) scrub(ctx context.Context) {
+	if !s.erased || s.dialect.scrub == nil {
+		return
+	}
+	s.erased = s.dialect.scrub(ctx, s.writer) != nil
 }
 
 // begin waits for the turn to write, across all processes. Nothing is done by then: where a connection was lost since it was last used, as
@@ -117,6 +130,7 @@ func (s *Store) one(ctx context.Context, tx *sql.Tx, u *update) error {
 			return err
 		}
 	}
+	s.erased = s.erased || t.erased && u.err == nil
 	_, err := tx.ExecContext(ctx, "RELEASE one")
 	return err
 }

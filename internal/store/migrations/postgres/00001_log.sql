@@ -17,17 +17,27 @@ CREATE TABLE blob (
     data   BYTEA NOT NULL
 );
 
--- The index: everything below can be dropped and built again from the above, and is then the same.
-CREATE TABLE index_entry (
-    idx      BIGINT PRIMARY KEY,
-    type     TEXT COLLATE "C" NOT NULL,
-    time     TEXT COLLATE "C" NOT NULL, -- RFC 3339 with nanoseconds, UTC
-    scope    TEXT COLLATE "C" NOT NULL,
-    actor    TEXT COLLATE "C" NOT NULL,
-    resource TEXT COLLATE "C" NOT NULL,
-    outcome  TEXT COLLATE "C" NOT NULL,
-    request  TEXT COLLATE "C" NOT NULL
+CREATE TABLE disclosure (
+    idx   BIGINT NOT NULL,         -- of the entry
+    field TEXT COLLATE "C" NOT NULL,
+    salt  TEXT COLLATE "C" NOT NULL,            -- base64url of 128 random bits
+    value TEXT COLLATE "C" NOT NULL,            -- JSON
+    PRIMARY KEY (idx, field)
 );
+CREATE TABLE receipt (
+    size   BIGINT NOT NULL,        -- of the checkpoint
+    kind   TEXT COLLATE "C" NOT NULL,
+    anchor TEXT COLLATE "C" NOT NULL,           -- which authority
+    at     TEXT COLLATE "C" NOT NULL,           -- RFC 3339 with nanoseconds, UTC
+    data   BYTEA NOT NULL,
+    PRIMARY KEY (size, anchor, kind)
+);
+
+-- By which version of the rules the index was derived. Another than the program's: it is derived anew.
+CREATE TABLE derived (version BIGINT NOT NULL);
+
+-- The index: everything below can be dropped and built again from the above, and is then the same. What is named search_ is
+-- there to find rows, and not needed to derive them.
 CREATE TABLE index_stack (
     id        TEXT COLLATE "C" PRIMARY KEY,
     system    TEXT COLLATE "C" NOT NULL,
@@ -68,3 +78,61 @@ CREATE TABLE index_version (
     idx     BIGINT NOT NULL,        -- of the entry that names the payload
     PRIMARY KEY (stack, address)
 );
+CREATE TABLE index_entry (
+    idx      BIGINT PRIMARY KEY,
+    nanos    BIGINT NOT NULL,      -- time, since 1970
+    grp      BIGINT NOT NULL,      -- which index_group
+    resource TEXT COLLATE "C" NOT NULL,
+    request  TEXT COLLATE "C" NOT NULL
+);
+CREATE INDEX search_time ON index_entry (nanos, idx);
+CREATE INDEX search_group ON index_entry (grp, idx);
+CREATE INDEX search_resource ON index_entry (resource, idx) WHERE resource <> '';
+CREATE INDEX search_request ON index_entry (request, idx) WHERE request <> '';
+CREATE TABLE index_group (
+    id      BIGINT PRIMARY KEY,    -- index of the first entry of the group
+    type    TEXT COLLATE "C" NOT NULL,
+    outcome TEXT COLLATE "C" NOT NULL,
+    actor   TEXT COLLATE "C" NOT NULL,
+    scope   TEXT COLLATE "C" NOT NULL
+);
+CREATE UNIQUE INDEX index_group_of ON index_group (scope, type, outcome, actor);
+CREATE TABLE index_payload (
+    sha256 TEXT COLLATE "C" NOT NULL,
+    idx    BIGINT NOT NULL,        -- of an entry that names it
+    PRIMARY KEY (sha256, idx)
+);
+CREATE TABLE index_intent (
+    idx         BIGINT PRIMARY KEY,
+    type        TEXT COLLATE "C" NOT NULL,
+    nanos       BIGINT NOT NULL,
+    scope       TEXT COLLATE "C" NOT NULL,
+    actor       TEXT COLLATE "C" NOT NULL,
+    resource    TEXT COLLATE "C" NOT NULL,
+    request     TEXT COLLATE "C" NOT NULL,
+    outcome_idx BIGINT             -- of the first entry that says how it went; NULL: open
+);
+CREATE INDEX search_intent ON index_intent (idx) WHERE outcome_idx IS NULL;
+CREATE TABLE index_hold (
+    idx          BIGINT PRIMARY KEY, -- of the entry that says that it holds
+    from_idx     BIGINT NOT NULL,
+    to_idx       BIGINT NOT NULL,  -- 0: without end
+    reason       TEXT COLLATE "C" NOT NULL,
+    released_idx BIGINT            -- NULL: it holds
+);
+CREATE TABLE index_redaction (
+    idx     BIGINT PRIMARY KEY,    -- of the entry that says that it was done
+    entry   BIGINT NOT NULL,
+    field   TEXT COLLATE "C" NOT NULL,
+    digest  TEXT COLLATE "C" NOT NULL,
+    payload TEXT COLLATE "C" NOT NULL
+);
+CREATE INDEX search_redaction ON index_redaction (entry);
+CREATE INDEX search_redacted ON index_redaction (payload) WHERE payload <> '';
+
+-- The words of each entry, without their order.
+CREATE TABLE text_entry (
+    idx   BIGINT PRIMARY KEY,
+    words TSVECTOR NOT NULL
+);
+CREATE INDEX search_words ON text_entry USING gin (words);

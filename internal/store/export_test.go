@@ -1,0 +1,7 @@
+package store
+
+// What the tests in package store_test look at.
+var (
+	WordsOf       = wordsOf
+	ParseSnapshot = parseSnapshot
+)

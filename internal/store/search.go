@@ -1,0 +1,289 @@
+package store
+
+import (
+	"cmp"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/taffrail-dev/taffrail"
+)
+
+// A SearchRequest says which entries are looked for: those that fit every field. An empty field fits all.
+type SearchRequest struct {
+	Since, Until time.Time // of their times; Until is excluded
+	From         int64     // the first index that may be found
+	Before       *int64    // the first that may not
+	Types        []taffrail.EntryType
+	Outcomes     []taffrail.Outcome
+	Actor        string
+	Scope        *taffrail.StackID // the empty one is the log itself
+	Resource     taffrail.Address
+	Request      string
+	Text         string // every word of it
+	Limit        int    // at most MaxPage; 0: DefaultPage
+	OldestFirst  bool
+}
+
+// How many entries a page has.
+const (
+	DefaultPage = 100
+	MaxPage     = 1000
+)
+
+// A Match is an entry that was found, as the index has it.
+type Match struct {
+	Index    int64
+	Type     taffrail.EntryType
+	Time     time.Time
+	Scope    taffrail.StackID
+	Actor    string
+	Resource taffrail.Address
+	Outcome  taffrail.Outcome
+	Request  string
+}
+
+// Search gives a page of the entries that a request fits, the newest first unless the request says otherwise, and whether there are more.
+// The next page has Before the last index, or From the one after it.
+func (tx *Tx) Search(r SearchRequest) (page []Match, more bool, err error) {
+	limit := r.Limit
+	if limit <= 0 {
+		limit = DefaultPage
+	}
+	limit = min(limit, MaxPage)
+	q, err := tx.question(r, limit+1)
+	if err != nil || q == nil {
+		return nil, false, err
+	}
+	found, err := q.ask()
+	if err != nil {
+		return nil, false, err
+	}
+	if more = len(found) > limit; more {
+		found = found[:limit]
+	}
+	page, err = tx.matches(found, r.OldestFirst)
+	return page, more, err
+}
+
+// A question is a search about to be asked.
+type question struct {
+	tx       *Tx
+	r        SearchRequest
+	from, to int64
+	order    string
+	limit    int
+}
+
+// question settles the bounds of a search. It gives none if nothing can be found. Times never go back from one entry to the next, so that
+// a span of time is a range of indexes.
+func (tx *Tx) question(r SearchRequest, limit int) (*question, error) {
+	q := &question{tx, r, r.From, math.MaxInt64, "DESC", limit}
+	if r.OldestFirst {
+		q.order = "ASC"
+	}
+	if r.Before != nil {
+		q.to = *r.Before
+	}
+	first := "SELECT idx FROM index_entry WHERE nanos >= ? ORDER BY nanos, idx LIMIT 1"
+	if !r.Since.IsZero() {
+		since, err := tx.integers(first, nanos(r.Since))
+		if err != nil || len(since) == 0 {
+			return nil, err
+		}
+		q.from = max(q.from, since[0])
+	}
+	if !r.Until.IsZero() {
+		until, err := tx.integers(first, nanos(r.Until))
+		if err != nil {
+			return nil, err
+		}
+		if len(until) > 0 {
+			q.to = min(q.to, until[0])
+		}
+	}
+	if q.from >= q.to || r.Text != "" && len(wordsOf(r.Text)) == 0 {
+		return nil, nil
+	}
+	return q, nil
+}
+
+// ask finds the indexes by the way that costs least.
+func (q *question) ask() ([]int64, error) {
+	groups, args := q.groups()
+	switch {
+	case q.r.Text != "":
+		return q.byText()
+	case q.r.Resource != "" || q.r.Request != "":
+		return q.byName(groups, args)
+	case groups != "":
+		return q.byGroup(groups, args)
+	}
+	return q.tx.integers("SELECT idx FROM index_entry WHERE idx >= ? AND idx < ? ORDER BY idx "+q.order+" LIMIT ?", q.from, q.to, q.limit)
+}
+
+// groups is true of the groups that the entries may be of; empty, if of all.
+func (q *question) groups() (condition string, args []any) {
+	var all []string
+	one := func(column string, values ...any) {
+		if len(values) > 0 {
+			all = append(all, "g."+column+" IN (?"+strings.Repeat(",?", len(values)-1)+")")
+			args = append(args, values...)
+		}
+	}
+	one("type", anys(q.r.Types)...)
+	one("outcome", anys(q.r.Outcomes)...)
+	if q.r.Actor != "" {
+		one("actor", q.r.Actor)
+	}
+	if q.r.Scope != nil {
+		one("scope", *q.r.Scope)
+	}
+	return strings.Join(all, " AND "), args
+}
+
+func anys[T any](values []T) []any {
+	all := make([]any, len(values))
+	for i, v := range values {
+		all[i] = v
+	}
+	return all
+}
+
+// byName finds entries by the resource or the request, of each of which there are few.
+func (q *question) byName(groups string, args []any) ([]int64, error) {
+	condition := []string{"e.idx >= ?", "e.idx < ?"}
+	given := []any{q.from, q.to}
+	if q.r.Resource != "" {
+		condition, given = append(condition, "e.resource = ?", "e.resource <> ''"), append(given, q.r.Resource)
+	}
+	if q.r.Request != "" {
+		condition, given = append(condition, "e.request = ?", "e.request <> ''"), append(given, q.r.Request)
+	}
+	if groups != "" {
+		condition, given = append(condition, groups), append(given, args...)
+	}
+	return q.tx.integers("SELECT e.idx FROM index_entry AS e JOIN index_group AS g ON g.id = e.grp WHERE "+strings.Join(condition, " AND ")+
+		" ORDER BY e.idx "+q.order+" LIMIT ?", append(given, q.limit)...)
+}
+
+// byGroup finds entries by their groups: first the groups whose next entries come first, of which no more can matter than entries are
+// asked for, and then the entries of those. Whatever the groups, it costs a look at each, and no look at entries of others.
+func (q *question) byGroup(groups string, args []any) ([]int64, error) {
+	next := "(SELECT idx FROM index_entry WHERE grp = g.id AND idx >= ? AND idx < ? ORDER BY idx " + q.order + " LIMIT 1)"
+	ids, err := q.tx.integers("SELECT id FROM (SELECT g.id AS id, "+next+" AS next FROM index_group AS g WHERE "+groups+") AS n WHERE next IS NOT NULL ORDER BY next "+q.order+" LIMIT ?",
+		append(append([]any{q.from, q.to}, args...), q.limit)...)
+	if err != nil {
+		return nil, err
+	}
+	var found []int64
+	for _, id := range ids {
+		from, to := q.from, q.to
+		if len(found) == q.limit { // only what comes before the last of them can matter
+			if last := found[q.limit-1]; q.r.OldestFirst {
+				to = last
+			} else {
+				from = last
+			}
+		}
+		more, err := q.tx.integers("SELECT idx FROM index_entry WHERE grp = ? AND idx >= ? AND idx < ? ORDER BY idx "+q.order+" LIMIT ?", id, from, to, q.limit)
+		if err != nil {
+			return nil, err
+		}
+		found = q.first(append(found, more...))
+	}
+	return found, nil
+}
+
+// first gives as many as are asked for, in order.
+func (q *question) first(found []int64) []int64 {
+	slices.SortFunc(found, func(a, b int64) int {
+		if q.r.OldestFirst {
+			return cmp.Compare(a, b)
+		}
+		return cmp.Compare(b, a)
+	})
+	return found[:min(len(found), q.limit)]
+}
+
+// byText finds entries by their words, and by the marks of all else that they must fit.
+func (q *question) byText() ([]int64, error) {
+	var all [][]string
+	for _, w := range wordsOf(q.r.Text) {
+		all = append(all, []string{w})
+	}
+	var types, outcomes []string
+	for _, t := range q.r.Types {
+		types = append(types, mark("t", string(t)))
+	}
+	for _, o := range q.r.Outcomes {
+		outcomes = append(outcomes, mark("o", string(o)))
+	}
+	all = append(all, types, outcomes)
+	if q.r.Actor != "" {
+		all = append(all, []string{mark("a", q.r.Actor)})
+	}
+	if q.r.Scope != nil {
+		all = append(all, []string{mark("s", string(*q.r.Scope))})
+	}
+	if q.r.Resource != "" {
+		all = append(all, []string{mark("r", string(q.r.Resource))})
+	}
+	if q.r.Request != "" {
+		all = append(all, []string{mark("q", q.r.Request)})
+	}
+	all = slices.DeleteFunc(all, func(any []string) bool { return len(any) == 0 })
+	return q.tx.dialect.findText(q, all)
+}
+
+// findTextSQLite walks the lists of all words at once, from the end that is asked for.
+func findTextSQLite(q *question, all [][]string) ([]int64, error) {
+	return q.tx.integers("SELECT rowid FROM text_entry WHERE text_entry MATCH ? AND rowid >= ? AND rowid < ? ORDER BY rowid "+q.order+" LIMIT ?",
+		expression(all, `"`, " AND ", " OR "), q.from, q.to, q.limit)
+}
+
+func findTextPostgres(q *question, all [][]string) ([]int64, error) {
+	return q.tx.integers("SELECT idx FROM text_entry WHERE words @@ ?::tsquery AND idx >= ? AND idx < ? ORDER BY idx "+q.order+" LIMIT ?",
+		expression(all, "'", " & ", " | "), q.from, q.to, q.limit)
+}
+
+// expression writes that one of each must be there. Words and marks have no character that means anything in it.
+func expression(all [][]string, quote, and, or string) string {
+	parts := make([]string, len(all))
+	for i, any := range all {
+		parts[i] = "(" + quote + strings.Join(any, quote+or+quote) + quote + ")"
+	}
+	return strings.Join(parts, and)
+}
+
+// matches gives what the index has of entries.
+func (tx *Tx) matches(found []int64, oldestFirst bool) ([]Match, error) {
+	page := make([]Match, 0, len(found))
+	for part := range slices.Chunk(found, maxAsked) {
+		places, args := inList(part)
+		rows, err := tx.query(`SELECT e.idx, e.nanos, e.resource, e.request, g.type, g.outcome, g.actor, g.scope
+			FROM index_entry AS e JOIN index_group AS g ON g.id = e.grp WHERE e.idx IN `+places, args...)
+		if err != nil {
+			return nil, err
+		}
+		err = tx.eachRow(rows, func() error {
+			var m Match
+			var at int64
+			err := tx.scan(rows, &m.Index, &at, &m.Resource, &m.Request, &m.Type, &m.Outcome, &m.Actor, &m.Scope)
+			m.Time = time.Unix(0, at).UTC()
+			page = append(page, m)
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	slices.SortFunc(page, func(a, b Match) int {
+		if oldestFirst {
+			return cmp.Compare(a.Index, b.Index)
+		}
+		return cmp.Compare(b.Index, a.Index)
+	})
+	return page, nil
+}
