@@ -2,6 +2,7 @@ package store
 
 import (
 	"cmp"
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -169,42 +170,55 @@ func (q *question) byName(groups string, args []any) ([]int64, error) {
 }
 
 // byGroup finds entries by their groups: first the groups whose next entries come first, of which no more can matter than entries are
-// asked for, and then the entries of those. Whatever the groups, it costs a look at each, and no look at entries of others.
+// asked for, and then the next entries of each, down to the last of those. Whatever the groups, it costs a look at each, and no look at
+// entries of others.
 func (q *question) byGroup(groups string, args []any) ([]int64, error) {
 	next := "(SELECT idx FROM index_entry WHERE grp = g.id AND idx >= ? AND idx < ? ORDER BY idx " + q.order + " LIMIT 1)"
-	ids, err := q.tx.integers("SELECT id FROM (SELECT g.id AS id, "+next+" AS next FROM index_group AS g WHERE "+groups+") AS n WHERE next IS NOT NULL ORDER BY next "+q.order+" LIMIT ?",
+	rows, err := q.tx.query("SELECT id, next FROM (SELECT g.id AS id, "+next+" AS next FROM index_group AS g WHERE "+groups+") AS n WHERE next IS NOT NULL ORDER BY next "+q.order+" LIMIT ?",
 		append(append([]any{q.from, q.to}, args...), q.limit)...)
 	if err != nil {
 		return nil, err
 	}
-	var found []int64
-	for _, id := range ids {
-		from, to := q.from, q.to
-		if len(found) == q.limit { // only what comes before the last of them can matter
-			if last := found[q.limit-1]; q.r.OldestFirst {
-				to = last
-			} else {
-				from = last
-			}
+	var ids []int64
+	last := int64(0)
+	err = q.tx.eachRow(rows, func() error {
+		var id int64
+		err := q.tx.scan(rows, &id, &last)
+		ids = append(ids, id)
+		return err
+	})
+	if err != nil || len(ids) == 0 {
+		return nil, err
+	}
+	from, to := q.from, q.to
+	if len(ids) == q.limit { // each has one at least that comes no later than this
+		if from = last; q.r.OldestFirst {
+			from, to = q.from, last+1
 		}
-		more, err := q.tx.integers("SELECT idx FROM index_entry WHERE grp = ? AND idx >= ? AND idx < ? ORDER BY idx "+q.order+" LIMIT ?", id, from, to, q.limit)
+	}
+	return q.ofGroups(ids, from, to)
+}
+
+// ofGroups gives the first entries of some groups.
+func (q *question) ofGroups(ids []int64, from, to int64) ([]int64, error) {
+	each := "SELECT i.idx FROM index_entry AS i WHERE i.grp = g.id AND i.idx >= ? AND i.idx < ? ORDER BY i.idx " + q.order + " LIMIT ?"
+	var found []int64
+	for part := range slices.Chunk(ids, maxAsked) {
+		places, args := inList(part)
+		more, err := q.tx.integers("SELECT e.idx FROM index_group AS g CROSS JOIN "+fmt.Sprintf(q.tx.dialect.forEach, each)+" WHERE g.id IN "+places+" ORDER BY e.idx "+q.order+" LIMIT ?",
+			append(append([]any{from, to, q.limit}, args...), q.limit)...)
 		if err != nil {
 			return nil, err
 		}
-		found = q.first(append(found, more...))
+		found = append(found, more...)
 	}
-	return found, nil
-}
-
-// first gives as many as are asked for, in order.
-func (q *question) first(found []int64) []int64 {
 	slices.SortFunc(found, func(a, b int64) int {
 		if q.r.OldestFirst {
 			return cmp.Compare(a, b)
 		}
 		return cmp.Compare(b, a)
 	})
-	return found[:min(len(found), q.limit)]
+	return found[:min(len(found), q.limit)], nil
 }
 
 // byText finds entries by their words, and by the marks of all else that they must fit.
@@ -243,9 +257,20 @@ func findTextSQLite(q *question, all [][]string) ([]int64, error) {
 		expression(all, `"`, " AND ", " OR "), q.from, q.to, q.limit)
 }
 
+// findTextPostgres asks block by block, in order, until enough is found: Postgres has no list of a word's entries that is in order, and
+// would otherwise read and sort all that ever had the word.
 func findTextPostgres(q *question, all [][]string) ([]int64, error) {
-	return q.tx.integers("SELECT idx FROM text_entry WHERE words @@ ?::tsquery AND idx >= ? AND idx < ? ORDER BY idx "+q.order+" LIMIT ?",
-		expression(all, "'", " & ", " | "), q.from, q.to, q.limit)
+	size, err := q.tx.Size()
+	if err != nil {
+		return nil, err
+	}
+	first, last, step := q.from/textBlock, (min(q.to, size)-1)/textBlock, 1
+	if !q.r.OldestFirst {
+		first, last, step = last, first, -1
+	}
+	return q.tx.integers(`SELECT found.idx FROM generate_series(CAST(? AS BIGINT), CAST(? AS BIGINT), CAST(? AS BIGINT)) AS block CROSS JOIN LATERAL (
+		SELECT idx FROM text_entry WHERE words @@ CAST(CAST(? AS TEXT) || ' & ''§b' || block || '''' AS tsquery) AND idx >= ? AND idx < ? ORDER BY idx `+q.order+`) AS found LIMIT ?`,
+		first, last, step, expression(all, "'", " & ", " | "), q.from, q.to, q.limit)
 }
 
 // expression writes that one of each must be there. Words and marks have no character that means anything in it.

@@ -67,7 +67,7 @@ func (tx *Tx) textOf(index int64, leaf []byte, e taffrail.Entry) ([]string, erro
 			}
 		}
 	}
-	for _, m := range marksOf(e) {
+	for _, m := range marksOf(index, e) {
 		set[m] = true
 	}
 	return slices.Sorted(maps.Keys(set)), nil
@@ -89,10 +89,13 @@ func eachString(value any, f func(string)) {
 	}
 }
 
-// marksOf are the marks of the fields that a search can ask for.
-func marksOf(e taffrail.Entry) []string {
+// textBlock is how many entries share a mark of where they are: see findTextPostgres.
+const textBlock = 1 << 15
+
+// marksOf are the marks of the fields that a search can ask for, and of where the entry is.
+func marksOf(index int64, e taffrail.Entry) []string {
 	entryType, _ := e.Body.Kind()
-	marks := []string{mark("t", string(entryType)), mark("o", string(e.Outcome)), mark("a", e.Actor), mark("s", string(e.Scope))}
+	marks := []string{"§b" + strconv.FormatInt(index/textBlock, 10), mark("t", string(entryType)), mark("o", string(e.Outcome)), mark("a", e.Actor), mark("s", string(e.Scope))}
 	if e.Resource != "" {
 		marks = append(marks, mark("r", string(e.Resource)))
 	}
