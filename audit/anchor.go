@@ -1,7 +1,10 @@
 package audit
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
+	"errors"
 	"time"
 )
 
@@ -25,6 +28,38 @@ type Receipt struct {
 	Anchor string    // which authority, by the name that the configuration gives it
 	At     time.Time // that the authority vouches for, or else when it had answered
 	Data   []byte    // in the form of the kind
+}
+
+// A Checker checks receipts of one kind, as [Anchor.Check] does.
+type Checker func(ctx context.Context, cp Checkpoint, r Receipt) (time.Time, error)
+
+// KindTimestamp is the kind of receipts of time stamp authorities (RFC 3161). Their data is a [Stamp].
+const KindTimestamp = "rfc3161"
+
+// A Stamp is what a time stamp authority gave, with what it was given: the note of the checkpoint as it was by then, since more may have
+// signed it later. Its form is a JSON object of both in base64.
+type Stamp struct {
+	Note  []byte `json:"note"`
+	Token []byte `json:"token"` // the answer of the authority, in DER
+}
+
+// Data is the stamp as a receipt has it.
+func (s Stamp) Data() ([]byte, error) { return json.Marshal(s) }
+
+// ParseStamp is the inverse of [Stamp.Data].
+func ParseStamp(data []byte) (Stamp, error) {
+	var s Stamp
+	if err := json.Unmarshal(data, &s); err != nil || len(s.Note) == 0 || len(s.Token) == 0 {
+		return Stamp{}, errors.New("the receipt is no JSON object of note and token in base64")
+	}
+	return s, nil
+}
+
+// Of says whether the note that was stamped is that of a checkpoint: it signs the same text, whoever has signed it since.
+func (s Stamp) Of(cp Checkpoint) bool {
+	text, _ := splitNote(cp.Note)
+	stamped, _ := splitNote(s.Note)
+	return text != nil && bytes.Equal(text, stamped)
 }
 
 // A Cosigning is a witness, near or far: what [Witness] is to its server, and a client is to us. The answer is one line of a signed note.

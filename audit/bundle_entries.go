@@ -2,7 +2,6 @@ package audit
 
 import (
 	"archive/tar"
-	"bytes"
 	"cmp"
 	"encoding/json"
 	"errors"
@@ -15,7 +14,7 @@ import (
 
 // tie ties the tiles to the root, before the first entry is looked at.
 func (v *bundleVerifier) tie() error {
-	if v.hashes != nil || v.broken {
+	if v.hashes != nil {
 		return nil
 	}
 	v.hashes = tlog.TileHashReader(tlog.Tree{N: v.head.Size, Hash: v.head.Root}, v.tiles)
@@ -24,8 +23,9 @@ func (v *bundleVerifier) tie() error {
 	if v.edge, err = readEdge(v.manifest.From, v.hashes); err != nil {
 		return v.unlinked(err)
 	}
-	for _, s := range v.earlier {
-		v.later = append(v.later, s.Head)
+	v.chronicle.begin(&v.report, v.manifest.From)
+	for _, cp := range v.earlier {
+		v.later = append(v.later, cp.Head)
 	}
 	if h := v.remembered; h != nil {
 		if h.Origin != v.head.Origin {
@@ -72,49 +72,79 @@ func (v *bundleVerifier) takeEntries(h *tar.Header) error {
 	if int64(len(entries)) != width {
 		return fmt.Errorf("it has %d entries, and %d belong here", len(entries), width)
 	}
-	hashes := make([]tlog.Hash, len(entries))
-	for i, e := range entries {
-		hashes[i] = tlog.RecordHash(e)
+	v.leaf = v.leaf[:0]
+	for _, e := range entries {
+		v.leaf = append(v.leaf, tlog.RecordHash(e))
 	}
-	if !v.broken {
-		if err := v.compare(t, hashes); err != nil {
-			return err
-		}
+	if err := v.grow(t); err != nil {
+		return err
 	}
+	v.settleBelongings()
 	for i, e := range entries {
-		v.entry(v.next+int64(i), e, hashes[i])
+		v.entry(v.next+int64(i), e)
 	}
 	v.next += width
 	return nil
 }
 
-// compare compares the hashes of a tile of entries with those that are tied to the root.
-func (v *bundleVerifier) compare(t Tile, hashes []tlog.Hash) error {
+// grow compares the hashes of a tile of entries with those that are tied to the root, and lets the edge grow by them. The hashes above the
+// leaves are made once, unless somebody knows of a size within the tile.
+func (v *bundleVerifier) grow(t Tile) error {
+	from := t.N * TileWidth
+	end := from + int64(t.Width)
+	v.settleLater(from)
+	within := len(v.later) > 0 && v.later[0].Size < end
+	var root tlog.Hash
+	if t.Width == TileWidth {
+		var tile edge
+		for _, h := range v.leaf {
+			tile.add(h)
+		}
+		root = tile.root()
+	}
+	if !v.broken {
+		if err := v.compare(t, root); err != nil {
+			return err
+		}
+	}
+	if v.broken {
+		return nil
+	}
+	if t.Width == TileWidth && !within {
+		v.edge.addTree(tileHeight, root)
+		return nil
+	}
+	for i, h := range v.leaf {
+		v.settleLater(from + int64(i))
+		v.edge.add(h)
+	}
+	return nil
+}
+
+// compare compares a tile of entries with the tree: a full one by the root over it, another one hash by hash.
+func (v *bundleVerifier) compare(t Tile, root tlog.Hash) error {
+	from := t.N * TileWidth
 	if t.Width == TileWidth {
 		want, err := v.fullTile(t.N)
 		if err != nil {
 			return v.unlinked(err)
 		}
-		var tile edge
-		for _, h := range hashes {
-			tile.add(h)
-		}
-		if tile.root() != want {
-			v.report.fail(VerdictEntries, "entries [%d, %d): they are not those of the tree", t.N*TileWidth, (t.N+1)*TileWidth)
+		if root != want {
+			v.report.fail(VerdictEntries, "entries [%d, %d): they are not those of the tree", from, from+TileWidth)
 		}
 		return nil
 	}
-	ids := make([]int64, len(hashes))
+	ids := make([]int64, len(v.leaf))
 	for i := range ids {
-		ids[i] = tlog.StoredHashIndex(0, t.N*TileWidth+int64(i))
+		ids[i] = tlog.StoredHashIndex(0, from+int64(i))
 	}
 	want, err := readHashes(v.hashes, ids)
 	if err != nil {
 		return v.unlinked(err)
 	}
-	for i := range hashes {
-		if hashes[i] != want[i] {
-			v.report.fail(VerdictEntries, "entry %d is not the one of the tree", t.N*TileWidth+int64(i))
+	for i := range want {
+		if v.leaf[i] != want[i] {
+			v.report.fail(VerdictEntries, "entry %d is not the one of the tree", from+int64(i))
 		}
 	}
 	return nil
@@ -136,18 +166,13 @@ func (v *bundleVerifier) fullTile(n int64) (tlog.Hash, error) {
 	return v.level1[n-v.level1At], nil
 }
 
-func (v *bundleVerifier) entry(index int64, leaf []byte, hash tlog.Hash) {
-	v.settleLater(index)
-	if !v.broken {
-		v.edge.add(hash)
-	}
-	v.names(index, leaf)
-	v.named += bytes.Count(leaf, []byte(`"sha256":"`))
+func (v *bundleVerifier) entry(index int64, leaf []byte) {
 	var h header
 	if err := json.Unmarshal(leaf, &h); err != nil {
 		v.report.fail(VerdictEntries, "entry %d is no JSON object: %v", index, err)
 		return
 	}
+	v.names(index, leaf, h)
 	v.chronicle.entry(index, h)
 }
 
@@ -213,7 +238,7 @@ func (v *bundleVerifier) conclude() {
 	case missing > 0:
 		r.fail(VerdictCompleteness, "%d of %d single entries are missing, or are not proved", missing, len(m.Single))
 	case m.From < m.To:
-		r.settle(VerdictCompleteness, FindingOK, "every entry from %d to %d is there", m.From, m.To-1)
+		r.settle(VerdictCompleteness, FindingOK, "every entry from %d to %d is there%s", m.From, m.To-1, v.before())
 	default:
 		r.settle(VerdictCompleteness, FindingNotChecked, "single entries are there, and nothing is said of any other")
 	}
@@ -223,7 +248,19 @@ func (v *bundleVerifier) conclude() {
 	v.concludeConsistency()
 	v.concludeChronicle()
 	v.concludePayloads()
-	r.settle(VerdictAnchors, FindingNotChecked, "the bundle holds none")
+	v.concludeAnchors()
+}
+
+// before says what became of the entries before the range.
+func (v *bundleVerifier) before() string {
+	switch p := v.manifest.Pruned; {
+	case p == 0:
+		return ""
+	case v.pruned >= p:
+		return fmt.Sprintf("; those before %d were pruned, as an entry tells", p)
+	default:
+		return fmt.Sprintf("; those before %d are said to be pruned, by no entry that is in the bundle", p)
+	}
 }
 
 func (v *bundleVerifier) concludeConsistency() {
@@ -248,10 +285,10 @@ func (v *bundleVerifier) concludeChronicle() {
 		r.settle(VerdictIntents, FindingNotChecked, "there is no range of entries")
 		return
 	}
-	if len(r.Witnesses) > 0 {
-		r.settle(VerdictTimes, FindingOK, "they never go back, and lie before what witnesses say")
+	if v.chronicle.bounded {
+		r.settle(VerdictTimes, FindingOK, "they never go back, and lie where outside clocks say")
 	} else {
-		r.settle(VerdictTimes, FindingOK, "they never go back; no witness's clock says when")
+		r.settle(VerdictTimes, FindingOK, "they never go back; no outside clock says when")
 	}
 	switch n := len(v.chronicle.open); {
 	case n == 0:
@@ -261,24 +298,4 @@ func (v *bundleVerifier) concludeChronicle() {
 	default:
 		r.settle(VerdictIntents, FindingNotChecked, "%d intents have no outcome in the range", n)
 	}
-}
-
-func (v *bundleVerifier) concludePayloads() {
-	r, m := &v.report, v.manifest
-	for i, p := range m.Blobs {
-		switch {
-		case !v.seen[i]:
-			r.fail(VerdictPayloads, "the payload %s of entry %d is missing", p.SHA256, p.Entry)
-		case !v.confirm[i]:
-			r.fail(VerdictPayloads, "entry %d does not name the payload %s", p.Entry, p.SHA256)
-		default:
-			r.Payloads++
-		}
-	}
-	r.Withheld = max(v.named-r.Payloads, 0)
-	if len(m.Blobs) == 0 {
-		r.settle(VerdictPayloads, FindingNotChecked, "the bundle holds none")
-		return
-	}
-	r.settle(VerdictPayloads, FindingOK, "%d payloads are what entries name", r.Payloads)
 }

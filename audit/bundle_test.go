@@ -134,7 +134,7 @@ func (a *archive) policy(more ...string) *audit.Policy {
 
 func verify(t testing.TB, bundle []byte, p *audit.Policy, remembered *audit.Head) audit.BundleReport {
 	t.Helper()
-	r, err := audit.VerifyBundle(t.Context(), bytes.NewReader(bundle), p, remembered)
+	r, err := audit.VerifyBundle(t.Context(), bytes.NewReader(bundle), p, remembered, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -310,12 +310,12 @@ func TestBundleWithAFlippedBit(t *testing.T) {
 	}
 	all := files(t, whole)
 	for _, f := range all {
-		if f.Name == "manifest.json" {
+		if f.Name == "manifest.json" || f.Name == "keys/history.jsonl" {
 			continue // proves nothing by itself, and has a test of its own
 		}
 		for at := 0; at < len(f.data); at += max(1, len(f.data)/10) {
 			f.data[at] ^= 1
-			got, err := audit.VerifyBundle(t.Context(), bytes.NewReader(bundled(t, all)), a.policy(), &h)
+			got, err := audit.VerifyBundle(t.Context(), bytes.NewReader(bundled(t, all)), a.policy(), &h, nil)
 			if err == nil && got.OK() {
 				t.Errorf("%s: byte %d was changed, and nobody noticed", f.Name, at)
 			}
@@ -333,11 +333,11 @@ func TestBundleWithoutAFile(t *testing.T) {
 	for i := range files(t, whole) {
 		all := files(t, whole)
 		name := all[i].Name
-		if strings.HasPrefix(name, "checkpoints/") {
+		if strings.HasPrefix(name, "checkpoints/") || name == "keys/history.jsonl" {
 			continue // the tree says as much
 		}
 		all = append(all[:i], all[i+1:]...)
-		got, err := audit.VerifyBundle(t.Context(), bytes.NewReader(bundled(t, all)), a.policy(), &h)
+		got, err := audit.VerifyBundle(t.Context(), bytes.NewReader(bundled(t, all)), a.policy(), &h, nil)
 		if err == nil && got.OK() {
 			t.Errorf("%s is gone, and nobody noticed", name)
 		}
@@ -359,7 +359,7 @@ func TestBundleWithADroppedEntry(t *testing.T) {
 		}
 		f.data = append(f.data[:2+len(entries[0])], f.data[2*(2+len(entries[0])):]...)
 	}
-	got, err := audit.VerifyBundle(t.Context(), bytes.NewReader(bundled(t, all)), a.policy(), nil)
+	got, err := audit.VerifyBundle(t.Context(), bytes.NewReader(bundled(t, all)), a.policy(), nil, nil)
 	if err == nil && got.OK() {
 		t.Error("nobody noticed")
 	}
@@ -395,7 +395,7 @@ func TestBundleOfHostileArchives(t *testing.T) {
 		"an unknown file":     append(good(), plain("readme.txt", nil)),
 	} {
 		var bad *audit.BundleError
-		if _, err := audit.VerifyBundle(t.Context(), bytes.NewReader(bundled(t, all)), a.policy(), nil); !errors.As(err, &bad) {
+		if _, err := audit.VerifyBundle(t.Context(), bytes.NewReader(bundled(t, all)), a.policy(), nil, nil); !errors.As(err, &bad) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -424,7 +424,7 @@ func TestBundleOfTenGigabytesOfZeros(t *testing.T) {
 		t.Fatal(err)
 	}
 	source := &endless{head: b.Bytes()}
-	_, err := audit.VerifyBundle(t.Context(), source, newArchive(t).policy(), nil)
+	_, err := audit.VerifyBundle(t.Context(), source, newArchive(t).policy(), nil, nil)
 	if err == nil || source.read > 1<<20 {
 		t.Errorf("%d bytes were read: %v", source.read, err)
 	}
@@ -436,7 +436,7 @@ func TestBundleIsCancelled(t *testing.T) {
 	bundle := a.export(audit.BundleRequest{To: 600})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := audit.VerifyBundle(ctx, bytes.NewReader(bundle), a.policy(), nil); !errors.Is(err, context.Canceled) {
+	if _, err := audit.VerifyBundle(ctx, bytes.NewReader(bundle), a.policy(), nil, nil); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
 }

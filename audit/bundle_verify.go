@@ -3,10 +3,7 @@ package audit
 import (
 	"archive/tar"
 	"bytes"
-	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -20,10 +17,14 @@ import (
 
 // Bounds of what a bundle may hold, in bytes. What is larger is refused before it is read.
 const (
-	maxManifest = 64 << 20
-	maxNote     = 1 << 20
-	maxEntries  = TileWidth * (2 + 1<<16)
-	maxTiles    = 256 << 20 // all that are held at once
+	maxManifest    = 16 << 20
+	maxNote        = 1 << 20
+	maxEntries     = TileWidth * (2 + 1<<16)
+	maxTiles       = 256 << 20 // all that are held at once
+	maxDisclosures = 16 << 20  // of one entry
+	maxHistory     = 16 << 20
+	maxTotals      = 1 << 10
+	maxEarlier     = 1 << 17 // earlier checkpoints; not bytes
 )
 
 // A BundleError says that a file is no bundle: nothing was found out about the log.
@@ -44,13 +45,13 @@ func (e *BundleError) Error() string {
 func (e *BundleError) Unwrap() error { return e.Err }
 
 // VerifyBundle verifies a bundle with nothing but a policy and, where there is one, a head that was remembered from before (else
-// nil). It reads the bundle once, needs memory for its upper tiles and its manifest, and asks nobody.
+// nil). Receipts are checked by the checker of their kind; those of a kind without one are not checked. It reads the bundle once, needs
+// memory for its upper tiles, its manifest and the entries of one tile, and asks nobody, unless a checker does.
 //
 // What is wrong with the evidence is in the report; a bundle that cannot be read is a [*BundleError].
-func VerifyBundle(ctx context.Context, r io.Reader, p *Policy, remembered *Head) (BundleReport, error) {
+func VerifyBundle(ctx context.Context, r io.Reader, p *Policy, remembered *Head, checkers map[string]Checker) (BundleReport, error) {
 	v := bundleVerifier{
-		ctx: ctx, tar: tar.NewReader(r), policy: p, remembered: remembered, report: newReport(), tiles: memoryTiles{},
-		leaves: map[int64][]byte{}, wanted: map[int64][]int{},
+		ctx: ctx, tar: tar.NewReader(r), policy: p, remembered: remembered, checkers: checkers, report: newReport(), tiles: memoryTiles{},
 	}
 	if err := v.run(); err != nil {
 		var known *BundleError
@@ -68,30 +69,37 @@ type bundleVerifier struct {
 	tar        *tar.Reader
 	policy     *Policy
 	remembered *Head
+	checkers   map[string]Checker
 	report     BundleReport
 
 	manifest  Manifest
-	note      []byte // the checkpoint
 	head      Head
-	earlier   []Signed
-	tiles     memoryTiles
-	tileBytes int
+	note      []byte          // the newest checkpoint
+	trusted   bool            // the policy accepts it
+	earlier   []Checkpoint    // by size
+	anchors   int             // that were taken
+	unchecked []string        // what can be done about receipts that were not checked
+	tiles     memoryTiles     //
+	tileBytes int             //
+	chronicle chronicle       //
+	named     belongings      // what belongs to the entries that came last
+	claims    []claim         // redactions, as the manifest has them
+	concerns  map[int64][]int // places in claims, by the entries that are concerned
+	pruned    int64           // entries before this index were pruned, as an entry says
 
-	hashes    tlog.HashReader // tied to the root; nil before the first entry, or if nothing is
-	broken    bool            // the tiles do not lead to the root
-	level1    []tlog.Hash     // of the 256 tiles around the present one
-	level1At  int64
-	edge      edge
-	later     []Head // that the edge is compared with when it comes to their size
-	chronicle chronicle
-	next      int64 // entry that comes next
-	named     int   // payloads that entries name
+	hashes   tlog.HashReader // tied to the root; nil before the first entry, or if nothing is
+	broken   bool            // the tiles do not lead to the root
+	level1   []tlog.Hash     // of the 256 tiles around the present one
+	level1At int64
+	edge     edge
+	leaf     []tlog.Hash // of the present tile
+	later    []Head      // that the edge is compared with when it comes to their size
+	next     int64       // entry that comes next
 
-	leaves  map[int64][]byte // single entries whose proof is still to come
-	proved  int
-	wanted  map[int64][]int // places in manifest.Blobs, by entry
-	confirm []bool          // whether an entry names the blob
-	seen    []bool          // whether the blob is there
+	single []byte // entry whose proof comes next; nil if none
+	proved int
+	count  int     // single entries that came
+	totals *Totals // as the bundle says; nil before the end
 }
 
 func (v *bundleVerifier) run() error {
@@ -110,12 +118,9 @@ func (v *bundleVerifier) run() error {
 		return &BundleError{"checkpoint", err}
 	}
 	for {
-		h, err := v.tar.Next()
+		h, err := v.following()
 		if errors.Is(err, io.EOF) {
 			return v.tie()
-		}
-		if err == nil {
-			err = v.ctx.Err()
 		}
 		if err != nil {
 			return err
@@ -126,11 +131,32 @@ func (v *bundleVerifier) run() error {
 	}
 }
 
+// following gives the header of the next file. Only what WriteBundle writes is taken: so nothing has a sparse or an endless size, and
+// no header has records that would have to be kept.
+func (v *bundleVerifier) following() (*tar.Header, error) {
+	if err := v.ctx.Err(); err != nil {
+		return nil, err
+	}
+	h, err := v.tar.Next()
+	switch {
+	case err != nil:
+		return nil, err
+	case h.Typeflag != tar.TypeReg || h.Format != tar.FormatUSTAR:
+		return nil, &BundleError{h.Name, errors.New("it is no regular file of a POSIX ustar archive")}
+	case v.totals != nil:
+		return nil, &BundleError{h.Name, errors.New("it stands behind the end")}
+	}
+	return h, nil
+}
+
 // expect reads the next file, which must have this name.
 func (v *bundleVerifier) expect(name string, limit int64) ([]byte, error) {
-	h, err := v.tar.Next()
+	h, err := v.following()
+	if errors.Is(err, io.EOF) {
+		return nil, &BundleError{name, errors.New("it is not there")}
+	}
 	if err != nil {
-		return nil, &BundleError{name, fmt.Errorf("it is not there: %w", err)}
+		return nil, err
 	}
 	if h.Name != name {
 		return nil, &BundleError{h.Name, fmt.Errorf("%s must stand here", name)}
@@ -143,9 +169,6 @@ func (v *bundleVerifier) expect(name string, limit int64) ([]byte, error) {
 }
 
 func (v *bundleVerifier) content(h *tar.Header, limit int64) ([]byte, error) {
-	if h.Typeflag != tar.TypeReg {
-		return nil, errors.New("it is no regular file")
-	}
 	if h.Size > limit {
 		return nil, fmt.Errorf("it has %d bytes, and %d is the most", h.Size, limit)
 	}
@@ -155,8 +178,7 @@ func (v *bundleVerifier) content(h *tar.Header, limit int64) ([]byte, error) {
 }
 
 func (v *bundleVerifier) takeManifest(data []byte) error {
-	d := json.NewDecoder(bytes.NewReader(data))
-	if err := d.Decode(&v.manifest); err != nil {
+	if err := json.Unmarshal(data, &v.manifest); err != nil {
 		return err
 	}
 	m := v.manifest
@@ -167,39 +189,42 @@ func (v *bundleVerifier) takeManifest(data []byte) error {
 		return fmt.Errorf("the range [%d, %d) of %d entries makes no sense", m.From, m.To, m.Size)
 	case m.To%TileWidth != 0 && m.To != m.Size:
 		return fmt.Errorf("the range ends at %d, inside of a tile", m.To)
+	case m.Pruned < 0 || m.From < m.To && m.From < m.Pruned:
+		return fmt.Errorf("entries before %d are said to be pruned, and the range begins at %d", m.Pruned, m.From)
 	}
-	for i, p := range m.Blobs {
-		v.wanted[p.Entry] = append(v.wanted[p.Entry], i)
+	for i, index := range m.Single {
+		if index < 0 || index >= m.Size || i > 0 && index <= m.Single[i-1] {
+			return errors.New("the single entries are not in order, or not in the log")
+		}
 	}
-	v.confirm, v.seen = make([]bool, len(m.Blobs)), make([]bool, len(m.Blobs))
 	v.next = m.From
-	v.report.Origin, v.report.Size, v.report.From, v.report.To = m.Origin, m.Size, m.From, m.To
+	v.report.Origin, v.report.Size, v.report.From, v.report.To, v.report.Pruned = m.Origin, m.Size, m.From, m.To, m.Pruned
+	v.takeClaims()
 	return nil
 }
 
 // takeCheckpoint opens the checkpoint with the policy. Where the policy does not accept it, everything else is compared with it
 // nevertheless, and the verdict says that it proves nothing.
 func (v *bundleVerifier) takeCheckpoint(msg []byte) error {
-	v.note = msg
 	s, err := v.policy.Open(msg)
 	if err != nil {
 		v.report.fail(VerdictSignature, "%v", err)
-		text, _, _ := bytes.Cut(msg, []byte("\n\n"))
-		if v.head, err = ParseCheckpoint(append(text, '\n')); err != nil {
+		text, _ := splitNote(msg)
+		if v.head, err = ParseCheckpoint(text); err != nil {
 			return err
 		}
 	} else {
-		v.head = s.Head
+		v.head, v.trusted = s.Head, true
 		v.report.Signed, v.report.Witnesses = s.level(), append(v.report.Witnesses, s.Cosignatures...)
 		v.report.settle(VerdictSignature, FindingOK, "signed by %s", s.Key.ID())
 		v.quorum(s)
-		v.bound(s)
+		v.chronicle.witnessed(s)
 	}
+	v.note = msg
 	if v.head.Origin != v.manifest.Origin || v.head.Size != v.manifest.Size {
 		return fmt.Errorf("it is of log %.80q with %d entries, and the manifest says %.80q with %d", v.head.Origin, v.head.Size, v.manifest.Origin, v.manifest.Size)
 	}
 	v.report.Root, v.report.Head = v.head.Root.String(), v.head
-	v.chronicle = chronicle{report: &v.report, before: v.chronicle.before, open: map[int64]string{}, from: v.manifest.From}
 	return nil
 }
 
@@ -214,36 +239,36 @@ func (v *bundleVerifier) quorum(s Signed) {
 	}
 }
 
-// bound takes the times at which witnesses saw a checkpoint: the earliest of them.
-func (v *bundleVerifier) bound(s Signed) {
-	if len(s.Cosignatures) == 0 {
-		return
-	}
-	first := slices.MinFunc(s.Cosignatures, func(a, b Cosignature) int { return a.At.Compare(b.At) })
-	v.chronicle.before = append(v.chronicle.before, bound{s.Size, first.At})
-	slices.SortFunc(v.chronicle.before, func(a, b bound) int { return cmp.Compare(a.size, b.size) })
-}
-
 // file takes one of the files after the checkpoint.
 func (v *bundleVerifier) file(h *tar.Header) error {
 	name := h.Name
 	dir, base, _ := strings.Cut(name, "/")
+	first := v.hashes == nil && v.count == 0 // before any entry
 	switch {
-	case name == "policy.informational.txt":
+	case dir == "checkpoints" && first && v.anchors == 0:
+		return v.takeEarlier(h, base)
+	case dir == "anchors" && first:
+		return v.takeAnchor(h)
+	case name == "keys/history.jsonl" && first:
+		_, err := v.content(h, maxHistory)
+		return err
+	case name == "policy.informational.txt" && first:
 		_, err := v.content(h, maxPolicy)
 		return err
-	case dir == "checkpoints" && v.hashes == nil:
-		return v.takeEarlier(h, base)
-	case strings.HasPrefix(name, "tile/entries/"):
+	case strings.HasPrefix(name, "tile/entries/") && v.count == 0:
 		return v.takeEntries(h)
-	case dir == "tile" && v.hashes == nil:
+	case dir == "tile" && first:
 		return v.takeTile(h)
 	case dir == "leaves":
 		return v.takeLeaf(h, base)
 	case dir == "proofs":
 		return v.takeProof(h, base)
-	case dir == "blobs":
+	case dir == "disclosures" && v.single == nil:
+		return v.takeDisclosures(h, base)
+	case dir == "blobs" && v.single == nil:
 		return v.takeBlob(h, strings.TrimPrefix(base, "sha256/"))
+	case name == "totals.json":
+		return v.takeTotals(h)
 	}
 	return errors.New("no such file stands here in a bundle")
 }
@@ -253,16 +278,20 @@ func (v *bundleVerifier) takeEarlier(h *tar.Header, base string) error {
 	if err != nil {
 		return err
 	}
+	size, err := indexOf(base, ".note")
+	if n := len(v.earlier); err != nil || size >= v.head.Size || n > 0 && size <= v.earlier[n-1].Size || n == maxEarlier {
+		return fmt.Errorf("the earlier checkpoints are not in order, or are more than %d", maxEarlier)
+	}
 	s, err := v.policy.Open(msg)
 	switch {
 	case err != nil:
-		v.report.fail(VerdictConsistency, "the checkpoint %s: %v", base, err)
+		v.report.fail(VerdictConsistency, "the checkpoint of size %d: %v", size, err)
 		return nil
-	case fmt.Sprintf("%d.note", s.Size) != base || s.Origin != v.head.Origin || s.Size >= v.head.Size:
+	case s.Size != size || s.Origin != v.head.Origin:
 		return fmt.Errorf("it is of log %.80q with %d entries", s.Origin, s.Size)
 	}
-	v.earlier = append(v.earlier, Signed{Checkpoint: Checkpoint{Head: s.Head}, Cosignatures: s.Cosignatures})
-	v.bound(s)
+	v.earlier = append(v.earlier, s.Checkpoint)
+	v.chronicle.witnessed(s)
 	return nil
 }
 
@@ -285,16 +314,29 @@ func (v *bundleVerifier) takeTile(h *tar.Header) error {
 	return nil
 }
 
-func (v *bundleVerifier) takeLeaf(h *tar.Header, base string) error {
+// takeLeaf takes the next of the single entries.
+func (v *bundleVerifier) takeLeaf(h *tar.Header, base string) (err error) {
+	if err := v.wholeRange(); err != nil {
+		return err
+	}
 	index, err := indexOf(base, ".json")
 	if err != nil {
 		return err
 	}
-	if !slices.Contains(v.manifest.Single, index) || v.leaves[index] != nil {
-		return errors.New("the manifest does not name it, or it stands there twice")
+	if v.count == len(v.manifest.Single) || v.manifest.Single[v.count] != index || v.single != nil {
+		return errors.New("the manifest does not name it, or not here")
 	}
-	v.leaves[index], err = v.content(h, MaxEntry)
+	v.count++
+	v.single, err = v.content(h, MaxEntry)
 	return err
+}
+
+// wholeRange says that the range is over, in whole or cut short, before single entries come.
+func (v *bundleVerifier) wholeRange() error {
+	if v.count > 0 {
+		return nil
+	}
+	return v.tie()
 }
 
 func indexOf(base, ending string) (int64, error) {
@@ -311,50 +353,60 @@ func (v *bundleVerifier) takeProof(h *tar.Header, base string) error {
 	if err != nil {
 		return err
 	}
-	index, err := indexOf(base, ".tlog-proof")
-	if err != nil {
-		return err
-	}
-	leaf := v.leaves[index]
 	p, err := ParseProof(text)
 	if err != nil {
 		return err
 	}
-	if leaf == nil || p.Index != index {
+	leaf, index := v.single, p.Index
+	if leaf == nil || index != v.manifest.Single[v.count-1] || base != fmt.Sprintf("%d.tlog-proof", index) {
 		return errors.New("its entry does not stand before it")
 	}
 	if !bytes.Equal(p.Checkpoint, v.note) {
 		return errors.New("it belongs to another checkpoint")
 	}
-	v.leaves[index] = []byte{} // it is done with
+	v.single = nil
+	v.settleBelongings()
 	if err := tlog.CheckRecord(p.Hashes, v.head.Size, v.head.Root, index, tlog.RecordHash(leaf)); err != nil {
 		v.report.fail(VerdictEntries, "entry %d is not in the tree of the checkpoint", index)
 		return nil
 	}
+	var head header
+	if err := json.Unmarshal(leaf, &head); err != nil {
+		v.report.fail(VerdictEntries, "entry %d is no JSON object: %v", index, err)
+		return nil
+	}
 	v.proved++
-	v.names(index, leaf)
+	v.names(index, leaf, head)
 	return nil
 }
 
-// names notes which of the payloads that belong to an entry it names.
-func (v *bundleVerifier) names(index int64, leaf []byte) {
-	for _, i := range v.wanted[index] {
-		v.confirm[i] = bytes.Contains(leaf, []byte(`"`+v.manifest.Blobs[i].SHA256+`"`))
+func (v *bundleVerifier) takeTotals(h *tar.Header) error {
+	data, err := v.content(h, maxTotals)
+	if err == nil {
+		err = v.tie()
 	}
-}
-
-func (v *bundleVerifier) takeBlob(h *tar.Header, digest string) error {
-	i := slices.IndexFunc(v.manifest.Blobs, func(p Payload) bool { return p.SHA256 == digest })
-	if i < 0 || v.seen[i] || h.Typeflag != tar.TypeReg {
-		return errors.New("the manifest does not name it, or it stands there twice")
-	}
-	v.seen[i] = true
-	sum := sha256.New()
-	if _, err := io.Copy(sum, v.tar); err != nil {
+	if err != nil {
 		return err
 	}
-	if hex.EncodeToString(sum.Sum(nil)) != digest {
-		v.report.fail(VerdictPayloads, "the payload %s of entry %d is not what its digest says", digest, v.manifest.Blobs[i].Entry)
+	v.totals = new(Totals)
+	if err := json.Unmarshal(data, v.totals); err != nil {
+		return err
 	}
-	return nil
+	again, err := v.totals.text()
+	if err == nil && !bytes.Equal(again, data) {
+		err = errors.New("it is not spelled as it is written")
+	}
+	return err
+}
+
+// signedAt gives the checkpoint of a size that the bundle holds and the policy accepts.
+func (v *bundleVerifier) signedAt(size int64) (Checkpoint, bool) {
+	if size == v.head.Size {
+		return Checkpoint{Head: v.head, Note: v.note}, v.trusted
+	}
+	i, ok := slices.BinarySearchFunc(v.earlier, size, func(c Checkpoint, size int64) int { return int(max(-1, min(1, c.Size-size))) })
+	if !ok {
+		return Checkpoint{}, false
+	}
+	return v.earlier[i], true
 }

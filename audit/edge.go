@@ -43,11 +43,14 @@ func (e edge) root() tlog.Hash {
 func completed(index int64) int { return 1 + bits.TrailingZeros64(uint64(index+1)) }
 
 // add lets the tree grow by one entry, whose hash this is.
-func (e *edge) add(h tlog.Hash) {
-	for n := completed(e.size); n > 1; n-- {
+func (e *edge) add(h tlog.Hash) { e.addTree(0, h) }
+
+// addTree lets the tree grow by a complete subtree of 1<<level entries, whose root this is. The size must be a multiple of that.
+func (e *edge) addTree(level int, h tlog.Hash) {
+	for n := completed(e.size >> level); n > 1; n-- {
 		last := len(e.roots) - 1
 		h = tlog.NodeHash(e.roots[last], h)
 		e.roots = e.roots[:last]
 	}
-	e.roots, e.size = append(e.roots, h), e.size+1
+	e.roots, e.size = append(e.roots, h), e.size+1<<level
 }

@@ -1,7 +1,9 @@
 package audit
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -50,14 +52,30 @@ type BundleReport struct {
 	Root      string        `json:"root"` // base64
 	From      int64         `json:"from"` // entries that were seen in a range
 	To        int64         `json:"to"`
-	Single    int           `json:"single"` // entries of which only the presence was proved
-	Payloads  int           `json:"payloads"`
-	Withheld  int           `json:"withheld"`  // payloads that entries of the range name, and the bundle does not hold
+	Single    int           `json:"single"`    // entries of which only the presence was proved
+	Pruned    int64         `json:"pruned"`    // entries before this index are not there any more, as the bundle says; 0 is none
+	Payloads  int           `json:"payloads"`  // that are in the bundle
+	Withheld  int           `json:"withheld"`  // payloads that entries name, and the bundle does not hold
+	Disclosed int           `json:"disclosed"` // fields that are in the bundle
 	Signed    string        `json:"signed"`    // "WITNESSED(2)", "SIGNED-ONLY" or "UNSIGNED"
 	Witnesses []Cosignature `json:"witnesses"` // that cosigned the checkpoint
+	Anchors   []Anchored    `json:"anchors"`   // receipts of outside authorities
 	Verdicts  []Verdict     `json:"verdicts"`
 
+	WithheldFields int `json:"withheld_fields"` // fields of which the entries hold the digest alone
+	Redacted       int `json:"redacted"`        // payloads and fields that were erased, as entries of the bundle tell
+
 	Head Head `json:"-"` // to remember, if everything holds
+}
+
+// Anchored says what came of the receipt of an outside authority.
+type Anchored struct {
+	Kind    string    `json:"kind"`
+	Anchor  string    `json:"anchor"` // by the name that the log gives it
+	Size    int64     `json:"size"`   // of the checkpoint
+	At      time.Time `json:"at"`     // that it vouches for; where it was not checked, that the bundle says
+	Checked bool      `json:"checked"`
+	Why     string    `json:"why,omitempty"` // it was not checked
 }
 
 // OK says whether no verdict failed.
@@ -71,7 +89,7 @@ func (r BundleReport) OK() bool {
 }
 
 func newReport() BundleReport {
-	r := BundleReport{Signed: "UNSIGNED", Witnesses: []Cosignature{}}
+	r := BundleReport{Signed: "UNSIGNED", Witnesses: []Cosignature{}, Anchors: []Anchored{}}
 	for _, name := range []string{
 		VerdictSignature, VerdictQuorum, VerdictEntries, VerdictCompleteness, VerdictConsistency, VerdictTimes, VerdictIntents, VerdictPayloads, VerdictAnchors,
 	} {
@@ -114,27 +132,58 @@ type header struct {
 	Counter int64  `json:"counter"`
 	Outcome string `json:"outcome"`
 	Intent  *int64 `json:"intent"`
+
+	Digests   []string `json:"_sd"` // of fields that stand outside (RFC 9901)
+	Algorithm string   `json:"_sd_alg"`
 }
 
 // OutcomeIntended marks an entry that says what is about to be done. Another, whose intent is its index, says how it went.
 const OutcomeIntended = "intended"
 
-// skew is how far the clocks of a log and a witness may lie apart.
+// skew is how far the clocks of a log and of those outside may lie apart.
 const skew = 5 * time.Minute
+
+// delay is how long a checkpoint may wait for a cosignature, while entries are appended behind it.
+const delay = time.Hour
 
 // A chronicle looks at the headers of entries, in order.
 type chronicle struct {
-	report *BundleReport
-	last   time.Time
-	before []bound          // checkpoints with a witness's time, by size
-	open   map[int64]string // intents without an outcome, by index
-	from   int64
+	report  *BundleReport
+	last    time.Time
+	before  []bound          // entries before a size are not later than
+	after   []bound          // entries from a size on are not much earlier than
+	floor   bound            // of after, the latest one that holds by now
+	bounded bool             // somebody outside says when
+	open    map[int64]string // intents without an outcome, by index
+	from    int64
 }
 
-// A bound says that the entries before a size existed at a time.
+// A bound says that somebody had seen the entries before a size at a time.
 type bound struct {
 	size int64
 	at   time.Time
+	by   string
+}
+
+// witnessed takes the times at which witnesses saw a checkpoint.
+func (c *chronicle) witnessed(s Signed) {
+	for _, one := range s.Cosignatures {
+		b := bound{s.Size, one.At, one.Witness}
+		c.before, c.after = append(c.before, b), append(c.after, b)
+	}
+}
+
+// begin sorts what is known, before the first entry. Whoever saw a larger size at an earlier time bounds the smaller ones, too.
+func (c *chronicle) begin(report *BundleReport, from int64) {
+	c.report, c.from, c.open, c.bounded = report, from, map[int64]string{}, len(c.before) > 0
+	bySize := func(a, b bound) int { return cmp.Or(cmp.Compare(a.size, b.size), a.at.Compare(b.at)) }
+	slices.SortFunc(c.before, bySize)
+	slices.SortFunc(c.after, bySize)
+	for i := len(c.before) - 2; i >= 0; i-- {
+		if next := c.before[i+1]; next.at.Before(c.before[i].at) {
+			c.before[i].at, c.before[i].by = next.at, next.by
+		}
+	}
 }
 
 func (c *chronicle) entry(index int64, h header) {
@@ -147,15 +196,35 @@ func (c *chronicle) entry(index int64, h header) {
 	default:
 		c.last = at
 	}
+	if err == nil {
+		c.bounds(index, at)
+	}
 	if h.Counter != index {
 		c.report.fail(VerdictTimes, "entry %d: its counter is %d", index, h.Counter)
 	}
+	c.intents(index, h)
+}
+
+// bounds compares the time of an entry with what others say of the checkpoints around it.
+func (c *chronicle) bounds(index int64, at time.Time) {
 	for len(c.before) > 0 && c.before[0].size <= index {
 		c.before = c.before[1:]
 	}
-	if err == nil && len(c.before) > 0 && at.After(c.before[0].at.Add(skew)) {
-		c.report.fail(VerdictTimes, "entry %d: it says %s, and a witness had seen it at %s", index, h.Time, c.before[0].at.Format(time.RFC3339))
+	for len(c.after) > 0 && c.after[0].size <= index {
+		if c.after[0].at.After(c.floor.at) {
+			c.floor = c.after[0]
+		}
+		c.after = c.after[1:]
 	}
+	if len(c.before) > 0 && at.After(c.before[0].at.Add(skew)) {
+		c.report.fail(VerdictTimes, "entry %d: it says %s, and %s had seen it at %s", index, at.UTC().Format(time.RFC3339), c.before[0].by, c.before[0].at.UTC().Format(time.RFC3339))
+	}
+	if c.floor.by != "" && at.Before(c.floor.at.Add(-delay)) {
+		c.report.fail(VerdictTimes, "entry %d: it says %s, and %s had seen a log without it at %s", index, at.UTC().Format(time.RFC3339), c.floor.by, c.floor.at.UTC().Format(time.RFC3339))
+	}
+}
+
+func (c *chronicle) intents(index int64, h header) {
 	if h.Outcome == OutcomeIntended {
 		c.open[index] = h.Type
 	}

@@ -3,7 +3,6 @@ package audit
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -152,17 +151,8 @@ const typePruned = "log.pruned"
 
 // look finds out what the log says about pruning. Canonical JSON has one spelling of it.
 func (v *verification) look(_ int64, body []byte) {
-	if !bytes.Contains(body, []byte(`"type":"`+typePruned+`"`)) {
-		return
-	}
-	var said struct {
-		Type string `json:"type"`
-		Body struct {
-			Before int64 `json:"before"`
-		} `json:"body"`
-	}
-	if json.Unmarshal(body, &said) == nil && said.Type == typePruned {
-		v.allowed = max(v.allowed, said.Body.Before)
+	if bytes.Contains(body, []byte(`"type":"`+typePruned+`"`)) {
+		v.allowed = max(v.allowed, prunedBefore(body))
 	}
 }
 

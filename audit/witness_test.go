@@ -377,6 +377,6 @@ func FuzzVerifyBundle(f *testing.F) {
 	f.Add(a.export(audit.BundleRequest{To: 30, Single: []int64{3}}))
 	policy := a.policy()
 	f.Fuzz(func(t *testing.T, bundle []byte) {
-		_, _ = audit.VerifyBundle(t.Context(), bytes.NewReader(bundle), policy, nil)
+		_, _ = audit.VerifyBundle(t.Context(), bytes.NewReader(bundle), policy, nil, nil)
 	})
 }

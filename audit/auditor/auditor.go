@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/taffrail-dev/taffrail/audit"
 )
@@ -30,6 +31,9 @@ type Request struct {
 	Bundle   string // "-" is standard input
 	Policy   string
 	Remember string // what was seen last, and will be written anew; empty is nothing
+
+	// Anchors check the receipts of outside authorities, by kind. What has no checker is not checked.
+	Anchors map[string]audit.Checker
 }
 
 // Verify verifies a bundle. If everything holds, the checkpoint is remembered: durably, and only if it is no smaller than what was
@@ -55,7 +59,7 @@ func Verify(ctx context.Context, r Request, stdin io.Reader) (audit.BundleReport
 		defer f.Close()
 		stdin = f
 	}
-	report, err := audit.VerifyBundle(ctx, stdin, policy, remembered)
+	report, err := audit.VerifyBundle(ctx, stdin, policy, remembered, r.Anchors)
 	if err != nil || !report.OK() || r.Remember == "" {
 		return report, err
 	}
@@ -164,7 +168,7 @@ func Text(r audit.BundleReport) string {
 	default:
 		fmt.Fprintf(&b, "No range of entries")
 	}
-	fmt.Fprintf(&b, ", %d single; %d payloads, %d withheld\n\n", r.Single, r.Payloads, r.Withheld)
+	fmt.Fprintf(&b, ", %d single; %d payloads, %d withheld; %d fields, %d withheld\n\n", r.Single, r.Payloads, r.Withheld, r.Disclosed, r.WithheldFields)
 	for _, v := range r.Verdicts {
 		fmt.Fprintf(&b, "%-12s %-13s %s\n", strings.ReplaceAll(string(v.Finding), "_", " "), v.Name, clean(v.Detail))
 		for _, f := range v.Faults {
@@ -174,12 +178,38 @@ func Text(r audit.BundleReport) string {
 			fmt.Fprintf(&b, "%-12s hint: %s\n", "", clean(v.Hint))
 		}
 	}
+	for _, a := range r.Anchors {
+		fmt.Fprintf(&b, "%s\n", clean(receipt(a)))
+	}
 	if r.OK() {
-		fmt.Fprintf(&b, "\nVerified, %s\n", r.Signed)
+		fmt.Fprintf(&b, "\nVerified, %s\n", levels(r))
 	} else {
 		fmt.Fprintf(&b, "\nNOT VERIFIED\n")
 	}
 	return b.String()
+}
+
+// receipt is a line about the receipt of an outside authority.
+func receipt(a audit.Anchored) string {
+	text := fmt.Sprintf("Receipt of %s (%s) for %d entries, %s", a.Anchor, a.Kind, a.Size, a.At.UTC().Format(time.RFC3339))
+	if a.Checked {
+		return text + ": it holds"
+	}
+	return text + ", not checked: " + a.Why
+}
+
+// levels says how far the checkpoint has come.
+func levels(r audit.BundleReport) string {
+	n := 0
+	for _, a := range r.Anchors {
+		if a.Checked {
+			n++
+		}
+	}
+	if n == 0 {
+		return r.Signed
+	}
+	return fmt.Sprintf("%s, ANCHORED(%d)", r.Signed, n)
 }
 
 // clean makes text of a bundle fit for a terminal.
