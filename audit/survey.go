@@ -176,8 +176,7 @@ func (s surveyor) latest() (*Checkpoint, error) {
 		return nil, err
 	}
 	if root != cp.Root {
-		return nil, corrupt(hintEdited, "an entry in [0, %d) was changed: the checkpoint of size %d has another root",
-			cp.Size, cp.Size).in(PartCheckpoints).at(0, cp.Size)
+		return nil, otherRoot(cp)
 	}
 	return &cp, nil
 }

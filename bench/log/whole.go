@@ -233,7 +233,7 @@ func bundleVerdicts(ctx context.Context, dir string) error {
 		return err
 	}
 	defer f.Close()
-	report, err := audit.VerifyBundle(ctx, f, policy, nil)
+	report, err := audit.VerifyBundle(ctx, f, policy, nil, nil)
 	if err != nil {
 		return err
 	}
