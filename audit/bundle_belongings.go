@@ -147,7 +147,10 @@ func (v *bundleVerifier) takeBlob(h *tar.Header, digest string) error {
 	}
 	n.seen[digest] = true
 	sum := sha256.New()
-	if _, err := io.Copy(sum, v.tar); err != nil {
+	if v.buffer == nil {
+		v.buffer = make([]byte, 32<<10)
+	}
+	if _, err := io.CopyBuffer(sum, v.tar, v.buffer); err != nil {
 		return err
 	}
 	if v.report.Payloads++; hex.EncodeToString(sum.Sum(nil)) != digest || h.Size != size {

@@ -100,6 +100,7 @@ type bundleVerifier struct {
 	proved int
 	count  int     // single entries that came
 	totals *Totals // as the bundle says; nil before the end
+	buffer []byte  // for payloads
 }
 
 func (v *bundleVerifier) run() error {
