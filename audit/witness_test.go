@@ -372,11 +372,15 @@ func FuzzParseGrowth(f *testing.F) {
 }
 
 func FuzzVerifyBundle(f *testing.F) {
-	a := newArchive(f)
-	a.grow(30)
+	a := newDiary(f)
+	a.write("test.thing", "")
+	cp := a.grow(30)
 	f.Add(a.export(audit.BundleRequest{To: 30, Single: []int64{3}}))
+	f.Add(a.export(audit.BundleRequest{
+		To: 30, Single: []int64{0}, Disclosures: a.disclosures, Receipts: []audit.Receipt{receipt(cp, "good", noon)}, Redactions: []audit.Redaction{{Entry: 3, Digest: "x", By: 5}},
+	}))
 	policy := a.policy()
 	f.Fuzz(func(t *testing.T, bundle []byte) {
-		_, _ = audit.VerifyBundle(t.Context(), bytes.NewReader(bundle), policy, nil, nil)
+		_, _ = audit.VerifyBundle(t.Context(), bytes.NewReader(bundle), policy, nil, map[string]audit.Checker{"good": checkReceipt})
 	})
 }

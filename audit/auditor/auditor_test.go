@@ -2,6 +2,7 @@ package auditor_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -134,6 +135,38 @@ func TestClasses(t *testing.T) {
 	}
 	if left, _ := filepath.Glob(filepath.Join(s.dir, "*.tmp")); len(left) > 0 {
 		t.Errorf("left behind: %v", left)
+	}
+}
+
+// TestAnchorsAreChecked has a receipt, and someone who can check it or not.
+func TestAnchorsAreChecked(t *testing.T) {
+	s := newSite(t, "a")
+	s.bundle(10)
+	var b bytes.Buffer
+	at := time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC)
+	if _, err := audit.WriteBundle(t.Context(), &b, s.storage, s.ring.Keys(), audit.BundleRequest{
+		To: 10, Receipts: []audit.Receipt{{Size: 10, Kind: "git", Anchor: "mirror", At: at, Data: []byte("x")}},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	r := auditor.Request{Bundle: s.file("anchored.tar", b.String()), Policy: s.file("policy", "log "+s.vkey+"\nquorum none\n")}
+	for _, tc := range []struct {
+		check audit.Checker
+		want  int
+		says  string
+	}{
+		{nil, auditor.ExitVerified, "not checked: receipts of this kind are not checked here"},
+		{func(context.Context, audit.Checkpoint, audit.Receipt) (time.Time, error) { return at, nil }, auditor.ExitVerified, "Verified, SIGNED-ONLY, ANCHORED(1)"},
+		{func(context.Context, audit.Checkpoint, audit.Receipt) (time.Time, error) {
+			return at, &audit.CorruptError{What: "the commit is gone"}
+		}, auditor.ExitForged, "the commit is gone"},
+	} {
+		if r.Anchors = nil; tc.check != nil {
+			r.Anchors = map[string]audit.Checker{"git": tc.check}
+		}
+		if status, text := s.verify(r); status != tc.want || !strings.Contains(text, tc.says) {
+			t.Errorf("exit status %d, want %d and %q\n%s", status, tc.want, tc.says, text)
+		}
 	}
 }
 
