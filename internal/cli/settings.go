@@ -43,7 +43,7 @@ func configOf(named, target string) (config.Config, error) {
 // foundKeys are the keys that may stand in a file which nobody named, because it lies beside the stack: whoever writes the code writes that
 // file, too. Such a file must not have programs run, vouch for what is run, or say that missing resources are nothing to worry about.
 var foundKeys = []string{
-	"also", "concurrency", "confirm_delay", "fallback", "init", "list", "pending", "plan_timeout", "retry_pause", "service_concurrency", "timeout",
+	"also", "concurrency", "confirm_delay", "fallback", "init", "list", "pending", "plan_timeout", "retry_pause", "service_concurrency", "settle_delay", "timeout",
 	"var_files", "vars", "workspace",
 }
 

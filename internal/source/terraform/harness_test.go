@@ -153,6 +153,16 @@ func (r *rig) stateAt(serial int, resources ...res) {
 		r.t.Fatal(err)
 	}
 	r.write("terraform.tfstate", string(data))
+	r.written(time.Hour)
+}
+
+// written has the state be so old.
+func (r *rig) written(ago time.Duration) {
+	r.t.Helper()
+	at := time.Now().Add(-ago)
+	if err := os.Chtimes(filepath.Join(r.dir, "terraform.tfstate"), at, at); err != nil {
+		r.t.Fatal(err)
+	}
 }
 
 func (r *rig) live(w testprovider.World) {

@@ -3,7 +3,9 @@ package terraform
 import (
 	"context"
 	"fmt"
+	"os"
 	"sync"
+	"time"
 
 	"github.com/taffrail-dev/taffrail"
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/backend"
@@ -22,7 +24,8 @@ type keeper struct {
 	remote     backend.Reader // nil until it is needed, and for a file
 	version    string         // of the state that header was read from
 	header     state.Header
-	decrypting bool // whether remote is OpenTofu, which decrypts
+	changed    time.Time // when another version was fetched than before; zero before that
+	decrypting bool      // whether remote is OpenTofu, which decrypts
 }
 
 // readHeader tells which version of the state is kept now.
@@ -103,6 +106,9 @@ func (k *keeper) fetch(ctx context.Context, known string) ([]byte, error) {
 		}
 		return nil, k.named(err)
 	}
+	if k.version != "" && k.version != version {
+		k.changed = time.Now()
+	}
 	k.version, k.header = version, h
 	return body, nil
 }
@@ -120,6 +126,23 @@ func (k *keeper) named(err error) error {
 		return nil
 	}
 	return &taffrail.Error{Op: "read state", Kind: taffrail.KindOf(err), Hint: taffrail.HintOf(err), Err: fmt.Errorf("%s: %w", k.remote.Name(), err)}
+}
+
+// written is when the state was written, as far as anybody knows: by the file, by the word of the backend, or by our having seen it change.
+func (k *keeper) written() time.Time {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.remote == nil {
+		info, err := os.Stat(k.target.state)
+		if err != nil {
+			return time.Time{} // whoever reads it says so
+		}
+		return info.ModTime()
+	}
+	if at := backend.Written(k.remote); !at.IsZero() {
+		return at
+	}
+	return k.changed
 }
 
 // locked says whether somebody holds the state's lock, as far as that can be seen: an apply is likely under way.

@@ -37,7 +37,9 @@ type job struct {
 	guessed   bool      // prior is what the state holds, and no provider's word
 	careful   bool      // nothing is to be guessed
 	mended    bool      // prior is not, to the last digit, what the request holds
-	goneAt    time.Time // when the first read found nothing; zero before
+	missed    bool      // a read found nothing
+	doubted   bool      // a read found a difference, a moment after the state was written
+	notBefore time.Time // when it may be read again
 
 	refusals   int               // how often the system asked for fewer calls instead of an answer
 	refusal    *provider.Failure // the last of them
@@ -63,7 +65,7 @@ type outcome uint8
 
 const (
 	settled    outcome = iota // an observation was sent
-	gone                      // nothing was found, for the first time
+	unsure                    // nothing was found, or in a fresh stack something else, for the first time: to be read again, later
 	lost                      // the provider died
 	refused                   // the system asks for fewer calls: to be read again
 	turnedDown                // it did so once too often: an observation was sent
@@ -88,7 +90,7 @@ func (l *lane) readAll(ctx context.Context, queue []*job, out chan<- taffrail.Ob
 	var again []*job
 	for len(queue) > 0 {
 		p := l.pass(ctx, queue, out)
-		again = append(again, p.gone...)
+		again = append(again, p.unsure...)
 		for _, j := range p.lost {
 			again = append(again, l.alone(ctx, j, out)...)
 		}
@@ -136,7 +138,7 @@ func (l *lane) alone(ctx context.Context, j *job, out chan<- taffrail.Observatio
 			Hint: "see the provider's own messages with debug logging on",
 		}, out)
 	}
-	return p.gone
+	return p.unsure
 }
 
 // settle reads a job, unless there is a reason not to, and sends its observation, unless it is to be read again.
@@ -218,9 +220,8 @@ func (l *lane) await(ctx context.Context, jobs []*job) {
 	if len(jobs) == 0 {
 		return
 	}
-	last := slices.MaxFunc(jobs, func(a, b *job) int { return a.goneAt.Compare(b.goneAt) })
-	until := last.goneAt.Add(l.reading.stack.config.ConfirmDelay)
-	timer := time.NewTimer(until.Sub(l.reading.stack.env.Now()))
+	last := slices.MaxFunc(jobs, func(a, b *job) int { return a.notBefore.Compare(b.notBefore) })
+	timer := time.NewTimer(last.notBefore.Sub(l.reading.stack.env.Now()))
 	defer timer.Stop()
 	select {
 	case <-timer.C:

@@ -15,7 +15,7 @@ type pass struct {
 	waiting map[string][]*job // by service
 	turns   []string          // services with jobs that wait, in the order in which it is their turn
 	running int
-	gone    []*job
+	unsure  []*job
 	lost    []*job
 	dead    bool // the provider died: what waits is left
 	begun   int
@@ -127,8 +127,8 @@ func (p *pass) note(t turn, o outcome) {
 	t.service.running--
 	p.running--
 	switch o {
-	case gone:
-		p.gone = append(p.gone, t.job)
+	case unsure:
+		p.unsure = append(p.unsure, t.job)
 	case lost:
 		p.lost = append(p.lost, t.job)
 		p.dead = true

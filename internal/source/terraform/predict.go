@@ -49,7 +49,7 @@ func (s *session) foresee(ctx context.Context, j *job, answer provider.Answer, l
 // stir looks at a resource of which nothing differs but what the provider computes. That is no drift, unless it makes the provider
 // plan a change that it would not plan of what was recorded: some keep a digest of all that is live, and compare nothing else.
 func (s *session) stir(ctx context.Context, j *job, live, next cty.Value) (died bool) {
-	moved := movedByItself(&j.observation, j.converter.Resource)
+	moved, _ := movedByItself(&j.observation, j.converter.Resource)
 	if len(moved) == 0 || next.RawEquals(live) {
 		return false
 	}
@@ -74,9 +74,8 @@ func (s *session) stir(ctx context.Context, j *job, live, next cty.Value) (died 
 	return false
 }
 
-// movedByItself lists the attributes that differ, if the provider alone gives them their values; nothing if any other differs.
-func movedByItself(o *taffrail.Observation, r *schema.Resource) []string {
-	var moved []string
+// movedByItself lists the attributes that differ, if the provider alone gives them their values; alone is false if any other differs.
+func movedByItself(o *taffrail.Observation, r *schema.Resource) (moved []string, alone bool) {
 	for name, was := range o.Recorded.Fields() {
 		is, _ := o.Live.Field(name)
 		part := r.Part.Fields[name]
@@ -86,10 +85,10 @@ func movedByItself(o *taffrail.Observation, r *schema.Resource) []string {
 			moved = append(moved, name)
 		case r.Legacy && was.IsEmpty() && is.IsEmpty():
 		default:
-			return nil
+			return nil, false
 		}
 	}
-	return moved
+	return moved, true
 }
 
 // plan asks what the next apply would make of a state of the resource. There is no answer where the question cannot be put, or the answer

@@ -36,12 +36,16 @@ func (s *session) read(scan context.Context, j *job) (outcome, *provider.Failure
 	switch {
 	case err != nil:
 		return settled, badAnswer(err)
-	case live.IsNull() && j.goneAt.IsZero():
-		j.goneAt = s.stack.env.Now()
-		return gone, nil
+	case live.IsNull() && !j.missed:
+		j.missed = true
+		return s.later(j), nil
 	}
 	if f := j.observe(&live); f != nil {
 		return settled, f
+	}
+	if s.reading.fresh && !j.missed && !j.doubted && j.differs() {
+		j.doubted = true
+		return s.later(j), nil
 	}
 	switch {
 	case s.foresee(ctx, j, answer, live):

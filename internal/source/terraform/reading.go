@@ -20,6 +20,7 @@ type reading struct {
 	header   state.Header
 	tree     *module.Tree
 	finder   *install.Finder
+	fresh    bool   // the state was written a moment ago
 	lockSeen string // the lock of the state that was held at the start; empty if there was none
 	declared map[declaredKey]*declared
 	seen     map[taffrail.Address]bool // selected addresses that the state holds

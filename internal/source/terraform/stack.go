@@ -172,7 +172,7 @@ func (s *stack) prepare(ctx context.Context, sel taffrail.Selection) (*reading, 
 	}
 	r := &reading{
 		stack: s, header: recorded.Header, tree: tree, declared: map[declaredKey]*declared{}, seen: map[taffrail.Address]bool{},
-		lanes: map[addr.ProviderConfig]*lane{},
+		lanes: map[addr.ProviderConfig]*lane{}, fresh: isFresh(s.keeper.written(), s.env.Now()),
 	}
 	if locked {
 		r.lockSeen = lock

@@ -58,6 +58,10 @@ type Config struct {
 	RetryPause time.Duration `yaml:"retry_pause"`
 	// ConfirmDelay is how long after a resource was found gone it is read again, before it is believed. 0 means 1s.
 	ConfirmDelay time.Duration `yaml:"confirm_delay"`
+	// SettleDelay is that delay where the state was written in the last two minutes, and then it is also how long after a resource was found
+	// to differ it is read again: a system may go on giving its old answers for a moment after an apply. 0 means 5s, and no less than
+	// ConfirmDelay.
+	SettleDelay time.Duration `yaml:"settle_delay"`
 	// ConfirmMassDeletion says that it is no mistake if all resources of a type, or of most types, that a provider configuration is asked
 	// for are gone. Without it they are reported as gaps, since a provider that was led to another account or region finds none either.
 	ConfirmMassDeletion bool `yaml:"confirm_mass_deletion"`
@@ -99,6 +103,7 @@ const (
 	maxConcurrency      = 1000
 	defaultTimeout      = time.Minute
 	defaultConfirmDelay = time.Second
+	defaultSettleDelay  = 5 * time.Second
 	defaultRetryPause   = 500 * time.Millisecond
 	defaultPlanTimeout  = 10 * time.Minute
 
@@ -122,6 +127,8 @@ func (c Config) withDefaults() (Config, error) {
 		return c, badConfig("plan_timeout %v is negative", c.PlanTimeout)
 	case c.ConfirmDelay < 0:
 		return c, badConfig("confirm_delay %v is negative", c.ConfirmDelay)
+	case c.SettleDelay < 0:
+		return c, badConfig("settle_delay %v is negative", c.SettleDelay)
 	}
 	if err := checkInit(c.Init); err != nil {
 		return c, err
@@ -147,6 +154,10 @@ func (c Config) withDefaults() (Config, error) {
 	if c.ConfirmDelay == 0 {
 		c.ConfirmDelay = defaultConfirmDelay
 	}
+	if c.SettleDelay == 0 {
+		c.SettleDelay = defaultSettleDelay
+	}
+	c.SettleDelay = max(c.SettleDelay, c.ConfirmDelay)
 	return c, nil
 }
 

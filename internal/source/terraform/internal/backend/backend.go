@@ -13,6 +13,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/backend/azurerm"
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/backend/command"
@@ -47,6 +48,17 @@ type Reader interface {
 	Name() string
 	// Close lets go of connections.
 	Close() error
+}
+
+// Written is when the state that a reader fetched last was written. It is zero where the backend does not say.
+func Written(r Reader) time.Time {
+	if c, ok := r.(careful); ok {
+		r = c.Reader
+	}
+	if dated, ok := r.(interface{ Written() time.Time }); ok {
+		return dated.Written()
+	}
+	return time.Time{}
 }
 
 // readers is the one list of backends.

@@ -29,6 +29,7 @@ type Reader struct {
 	http                    *http.Client
 	blob                    *blob.Client
 	account, container, key string
+	written                 time.Time
 }
 
 // Open takes the settings of the backend "azurerm". Where the account's key is to be looked up, it is.
@@ -89,6 +90,9 @@ func (r *Reader) fetch(ctx context.Context, known string) ([]byte, string, error
 	if len(body) == 0 { // the tool makes an empty blob to have something to lock
 		return nil, "", remote.NotFound(r.Name())
 	}
+	if got.LastModified != nil {
+		r.written = *got.LastModified
+	}
 	version := remote.Digest(body)
 	if got.ETag != nil {
 		version = string(*got.ETag)
@@ -98,6 +102,9 @@ func (r *Reader) fetch(ctx context.Context, known string) ([]byte, string, error
 	}
 	return body, version, nil
 }
+
+// Written is when the state that was fetched last was written, by the word of the store; zero where it does not say.
+func (r *Reader) Written() time.Time { return r.written }
 
 // Locked looks whether there is a lease on the blob.
 func (r *Reader) Locked(ctx context.Context) (lock remote.Lock, err error) {

@@ -36,6 +36,14 @@ type Native interface {
 	Close() error
 }
 
+// Written is what the native reader says of it; zero if there is none.
+func (r *Reader) Written() time.Time {
+	if dated, ok := r.native.(interface{ Written() time.Time }); ok {
+		return dated.Written()
+	}
+	return time.Time{}
+}
+
 // A Reader reads one state.
 type Reader struct {
 	config  remote.Config

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"path"
 	"strings"
+	"time"
 
 	"golang.org/x/oauth2"
 
@@ -26,6 +27,7 @@ type Reader struct {
 	tokens       oauth2.TokenSource // nil with an emulator, which asks for none
 	bucket, name string
 	key          []byte // customer-supplied encryption key; nil if there is none
+	written      time.Time
 }
 
 // Open takes the settings of the backend "gcs" and looks for credentials where the tool would.
@@ -132,6 +134,7 @@ func (r *Reader) Fetch(ctx context.Context, known string) ([]byte, string, error
 	case len(answer.Body) == 0:
 		return nil, "", remote.NotFound(r.Name())
 	}
+	r.written = remote.LastModified(answer.Header)
 	version := answer.Header.Get("X-Goog-Generation")
 	if version == "" {
 		version = remote.Digest(answer.Body)
@@ -141,6 +144,9 @@ func (r *Reader) Fetch(ctx context.Context, known string) ([]byte, string, error
 	}
 	return answer.Body, version, nil
 }
+
+// Written is when the state that was fetched last was written, by the word of the store; zero where it does not say.
+func (r *Reader) Written() time.Time { return r.written }
 
 // Locked looks for the object of the lock, which is never encrypted with the customer's key.
 func (r *Reader) Locked(ctx context.Context) (remote.Lock, error) {

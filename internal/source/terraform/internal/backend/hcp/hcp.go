@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"golang.org/x/net/publicsuffix"
 
@@ -28,6 +29,7 @@ type Reader struct {
 	host, organization, workspace string
 	token                         string
 	api                           *url.URL // nil until it was discovered
+	written                       time.Time
 }
 
 // Open takes the settings of a block "cloud" or a backend "remote" and looks for the host's token. It makes no request.
@@ -197,6 +199,7 @@ func (r *Reader) Fetch(ctx context.Context, known string) ([]byte, string, error
 			ID         string `json:"id"`
 			Attributes struct {
 				Download string `json:"hosted-state-download-url"`
+				Created  string `json:"created-at"`
 			} `json:"attributes"`
 		} `json:"data"`
 	}
@@ -215,8 +218,12 @@ func (r *Reader) Fetch(ctx context.Context, known string) ([]byte, string, error
 	if err != nil {
 		return nil, "", err
 	}
+	r.written, _ = time.Parse(time.RFC3339, newest.Data.Attributes.Created) // zero where it makes no sense
 	return body, newest.Data.ID, nil
 }
+
+// Written is when the state that was fetched last was written, by the word of the host; zero where it does not say.
+func (r *Reader) Written() time.Time { return r.written }
 
 // download reads the state itself. The address is a secret: whoever has it has the state.
 func (r *Reader) download(ctx context.Context, address string) ([]byte, error) {

@@ -9,14 +9,16 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/backend/remote"
 )
 
 // A Reader reads one file.
 type Reader struct {
-	config remote.Config
-	path   string // absolute
+	config  remote.Config
+	path    string // absolute
+	written time.Time
 }
 
 // Open takes the settings of the backend "local". Unlike the tool's, its path is that of the very file, whatever the workspace.
@@ -51,12 +53,16 @@ func (r *Reader) Fetch(_ context.Context, known string) ([]byte, string, error) 
 	if err != nil {
 		return nil, "", err
 	}
+	r.written = info.ModTime()
 	version := remote.Digest(body)
 	if version == known {
 		return nil, known, nil
 	}
 	return body, version, nil
 }
+
+// Written is when the state that was fetched last was written, by the word of the file system; zero where it does not say.
+func (r *Reader) Written() time.Time { return r.written }
 
 // Locked looks for the file that the tool writes while it holds the lock.
 func (r *Reader) Locked(context.Context) (remote.Lock, error) {

@@ -30,6 +30,15 @@ type Answer struct {
 	Body   []byte
 }
 
+// LastModified is when what an answer holds was changed last; zero if the server does not say.
+func LastModified(h http.Header) time.Time {
+	t, err := http.ParseTime(h.Get("Last-Modified"))
+	if err != nil {
+		return time.Time{}
+	}
+	return t
+}
+
 // Client makes a client. The name stands in errors; secure may be nil, which leaves TLS to the system's defaults.
 func (c Config) Client(name string, secure *tls.Config) *Client {
 	return &Client{config: c, http: c.httpClient(secure), name: name, retries: 2, waitMin: time.Second, waitMax: 30 * time.Second}

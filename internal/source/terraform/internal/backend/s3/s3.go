@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"net/http"
 	"path"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -34,6 +35,7 @@ type Reader struct {
 	table       string // of locks; empty if there is none
 	customerKey []byte // SSE-C; nil if there is none
 	idle        *http.Client
+	written     time.Time
 }
 
 // Open takes the settings of the backend "s3" and looks for credentials where the tool would.
@@ -98,6 +100,7 @@ func (r *Reader) Fetch(ctx context.Context, known string) ([]byte, string, error
 	if len(body) == 0 {
 		return nil, "", remote.NotFound(r.Name())
 	}
+	r.written = aws.ToTime(out.LastModified)
 	version := aws.ToString(out.ETag)
 	if version == "" {
 		version = remote.Digest(body)
@@ -107,6 +110,9 @@ func (r *Reader) Fetch(ctx context.Context, known string) ([]byte, string, error
 	}
 	return body, version, r.checkDigest(ctx, body)
 }
+
+// Written is when the state that was fetched last was written, by the word of the store; zero where it does not say.
+func (r *Reader) Written() time.Time { return r.written }
 
 // checkDigest compares the state with the MD5 that the tool keeps in the table of locks: they differ where the object that was
 // read is older than the last write, or where it was replaced by hand.

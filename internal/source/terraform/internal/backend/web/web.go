@@ -23,6 +23,7 @@ type Reader struct {
 	client  *remote.Client
 	address *url.URL
 	header  http.Header
+	written time.Time
 }
 
 // Open takes the settings of the backend "http". It makes no request.
@@ -104,6 +105,7 @@ func (r *Reader) Fetch(ctx context.Context, known string) ([]byte, string, error
 	if err := r.check(answer); err != nil {
 		return nil, "", err
 	}
+	r.written = remote.LastModified(answer.Header)
 	version := remote.Digest(answer.Body)
 	if tag := answer.Header.Get("ETag"); tag != "" {
 		version = tagged + tag
@@ -113,6 +115,9 @@ func (r *Reader) Fetch(ctx context.Context, known string) ([]byte, string, error
 	}
 	return answer.Body, version, nil
 }
+
+// Written is when the state that was fetched last was written, by the word of the server; zero where it does not say.
+func (r *Reader) Written() time.Time { return r.written }
 
 func (r *Reader) check(answer *remote.Answer) error {
 	switch {
