@@ -119,3 +119,11 @@ type Sealer interface {
 	// what is sealed already stays sealed.
 	Seal(v Value) Value
 }
+
+// A Decoder turns one raw record of an audit source into an Event. Every reader of events has one; it stands alone, too.
+type Decoder interface {
+	// Decode gives the event of one record. It is a function of the record and of the key that secrets are sealed with. Bytes that are no
+	// record of the source are an error of [KindInvalid], which quotes nothing of them. A record whose bodies were left out or hidden is
+	// an event that says so.
+	Decode(record []byte) (Event, error)
+}
