@@ -35,7 +35,7 @@ func TestStory(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "sound": sound, "snapshot": snapshot, "unchanged": unchanged, "absent": absent,
 			"copy": copyTree, "killed": killed, "killed_beginnings": killedBeginnings, "interrupted": interrupted, "gone": gone,
-			"until": until, "kill_in": killIn, "parses": parses,
+			"until": until, "kill_in": killIn, "parses": parses, "serves": serves, "ends": ends,
 		},
 	})
 }
@@ -79,7 +79,7 @@ type scene struct {
 func setScene(t *testing.T, program string) scene {
 	t.Helper()
 	s := scene{t: t, folder: t.TempDir(), program: program}
-	goBuild(t, s.path("bin")+"/", "./cmd/taffrail", "./examples/harbor/cmd/harbor", "./examples/demo/tamper")
+	goBuild(t, s.path("bin")+"/", "./cmd/taffrail", "./cmd/taffrail-verify", "./examples/harbor/cmd/harbor", "./examples/demo/tamper")
 	goBuild(t, s.path("mirror/taffrail.example/practice/harbor/0.1.0", runtime.GOOS+"_"+runtime.GOARCH, "terraform-provider-harbor_v0.1.0"),
 		"./examples/harbor/cmd/terraform-provider-harbor")
 	config := fmt.Sprintf("provider_installation {\n  filesystem_mirror {\n    path = %q\n  }\n}\n", s.path("mirror"))
@@ -168,6 +168,7 @@ func (s scene) begin(e *testscript.Env) error {
 		return err
 	}
 	e.Defer(stop)
+	e.Values[servingKey{}] = serving{}
 	for name, value := range map[string]string{
 		"PATH": s.path("bin") + string(os.PathListSeparator) + os.Getenv("PATH"), "TOFU": s.program, "TF_CLI_CONFIG_FILE": s.path("cli.tfrc"),
 		"CHECKPOINT_DISABLE": "1", "HARBOR_URL": url, "HOME": filepath.Join(e.WorkDir, "home"), "NO_COLOR": "",

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/taffrail-dev/taffrail"
 	"github.com/taffrail-dev/taffrail/internal/daemon"
@@ -18,23 +19,44 @@ func (p *page) entries(entries []daemon.LogEntry) {
 		p.line("The log has no such entries.")
 		return
 	}
-	digits := len(strconv.FormatInt(entries[len(entries)-1].Index, 10))
-	digits = max(digits, len("ENTRY"))
-	p.line(p.dim(fmt.Sprintf("%*s  %-20s  %-13s  %-10s  %s", digits, "ENTRY", "TIME", "TYPE", "OUTCOME", "ABOUT")))
-	room := max(minValue, p.width-digits-2-20-2-13-2-10-2)
+	digits := len("ENTRY")
 	for _, e := range entries {
-		kind, _ := e.Entry.Body.Kind()
-		p.line(fmt.Sprintf("%*d  ", digits, e.Index), p.dim(stamp(e.Entry.Time)), gap, pad(safe(string(kind)), 13), gap,
-			p.outcome(e.Entry.Outcome), gap, clipMiddle(about(e.Entry), room))
+		digits = max(digits, len(strconv.FormatInt(e.Index, 10)))
+	}
+	p.entryHead(digits)
+	for _, e := range entries {
+		p.entryRow(e, digits)
 	}
 }
 
+// Widths of the columns of a list of entries.
+const (
+	entryType = 13
+	entryEnd  = 10
+)
+
+func (p *page) entryHead(digits int) {
+	p.line(p.dim(fmt.Sprintf("%*s  %-20s  %-*s  %-*s  %s", digits, "ENTRY", "TIME", entryType, "TYPE", entryEnd, "OUTCOME", "ABOUT")))
+}
+
+// entryRow prints one entry on a line.
+func (p *page) entryRow(e daemon.LogEntry, digits int) {
+	room := max(minValue, p.width-digits-2-20-2-entryType-2-entryEnd-2)
+	kind, _ := e.Entry.Body.Kind()
+	p.line(fmt.Sprintf("%*d  ", digits, e.Index), p.dim(stamp(e.Entry.Time)), gap, pad(safe(string(kind)), entryType), gap,
+		p.outcome(e.Entry.Outcome), gap, clipMiddle(about(e.Entry), room))
+}
+
 func (p *page) outcome(o taffrail.Outcome) string {
-	text := pad(safe(string(o)), 10)
+	word := safe(string(o))
+	if o == taffrail.OutcomeUnknown {
+		word = "unknown"
+	}
+	text := pad(word, entryEnd)
 	switch o {
 	case taffrail.OutcomeFailed:
 		return p.red(text)
-	case taffrail.OutcomeIncomplete:
+	case taffrail.OutcomeIncomplete, taffrail.OutcomeUnknown:
 		return p.yellow(text)
 	}
 	return text
@@ -57,7 +79,59 @@ func about(e taffrail.Entry) string {
 	case taffrail.DriftEnded:
 		return safe(string(e.Resource)) + " " + safe(string(b.Why))
 	}
+	if text := aboutLog(e.Body); text != "" {
+		return text
+	}
 	return safe(string(e.Resource))
+}
+
+// aboutLog says what an entry about the log itself is about.
+func aboutLog(b taffrail.EntryBody) string {
+	switch b := b.(type) {
+	case taffrail.Heartbeat:
+		if n := len(b.Alarms); n > 0 {
+			return count(int64(n), "alarm", "alarms") + ": " + safe(b.Alarms[0])
+		}
+		return fmt.Sprintf("the log is kept; again in %d s", b.Seconds)
+	case taffrail.Verified:
+		return count(b.Size, "entry", "entries") + " hashed again, " + count(int64(len(b.Problems)), "problem", "problems")
+	case taffrail.Exported:
+		return exportedText(b)
+	case taffrail.Redacted:
+		if b.Field != "" {
+			return fmt.Sprintf("field %s of entry %d: %s", safe(b.Field), b.Entry, safe(b.Reason))
+		}
+		return fmt.Sprintf("payload %.12s of entry %d: %s", safe(b.Payload), b.Entry, safe(b.Reason))
+	case taffrail.Held:
+		return spanText(b.From, b.To) + ": " + safe(b.Reason)
+	case taffrail.Released:
+		return fmt.Sprintf("hold of entry %d: %s", b.Hold, safe(b.Reason))
+	case taffrail.Pruned:
+		return fmt.Sprintf("entries before %d: %s", b.Before, safe(b.Reason))
+	case taffrail.KeyRotated:
+		return fmt.Sprintf("%s signs from size %d", keyName(b.New), b.From)
+	case taffrail.KeyRevoked:
+		return fmt.Sprintf("%s is not believed above size %d: %s", keyName(b.Key), b.At, safe(b.Reason))
+	}
+	return ""
+}
+
+func exportedText(b taffrail.Exported) string {
+	text := "single entries"
+	if b.To > b.From {
+		text = fmt.Sprintf("entries %d-%d", b.From, b.To-1)
+	}
+	if b.Count > 0 {
+		text += ", " + count(b.Count, "single one", "single ones")
+	}
+	return text
+}
+
+// keyName is a verifier key without the key itself: name and hash.
+func keyName(vkey string) string {
+	name, rest, _ := strings.Cut(vkey, "+")
+	hash, _, _ := strings.Cut(rest, "+")
+	return "key " + safe(name) + "+" + safe(hash)
 }
 
 func targetsOf(s taffrail.Selection) string {
@@ -96,12 +170,26 @@ func (p *page) entry(e daemon.LogEntry) {
 		fact{"written by", safe(e.Entry.Actor)},
 		fact{"request", safe(e.Entry.Request)},
 		fact{"outcome of", intent},
+		fact{"error", safe(e.Entry.Error)},
 		fact{"counter", strconv.FormatInt(e.Entry.Counter, 10)},
 		fact{"form", fmt.Sprintf("%s, version %d, %s", safe(string(kind)), version, count(int64(len(e.Leaf)), "byte", "bytes"))},
 		fact{"leaf hash", safe(e.LeafHash)},
 	)
+	p.fields(e)
 	p.body(e.Entry.Body)
 	p.payloads(e)
+}
+
+// fields prints what stands beside an entry, and can be erased.
+func (p *page) fields(e daemon.LogEntry) {
+	var facts []fact
+	for _, f := range e.Fields {
+		facts = append(facts, fact{safe(f.Name), safe(f.Value)})
+	}
+	if n := len(e.Entry.Digests) - len(e.Fields); n > 0 {
+		facts = append(facts, fact{"withheld", count(int64(n), "field, which was erased", "fields, which were erased")})
+	}
+	p.facts(facts...)
 }
 
 func (p *page) body(b taffrail.EntryBody) {

@@ -24,6 +24,7 @@ var update = flag.Bool("update", false, "write what the program prints to the go
 
 // fake answers queries as a test wants, well or badly. A query that the test did not provide for is an error.
 type fake struct {
+	fakeLog
 	options  daemon.Options
 	started  int
 	stopped  int
@@ -34,7 +35,7 @@ type fake struct {
 	watch   func(ctx context.Context, r daemon.ScanRequest, pause time.Duration, progress func(daemon.ScanProgress), round func(daemon.ScanReport, error) error) error
 	doctor  func(context.Context, daemon.ScanRequest, func(taffrail.Check) error) error
 	stacks  func(context.Context, string, func(taffrail.Place) error) error
-	init    func(context.Context, string) (daemon.LogInfo, error)
+	init    func(context.Context, daemon.InitRequest) (daemon.LogInfo, error)
 	entries []daemon.LogEntry
 	verify  func(context.Context, func(done, total int64)) (daemon.LogReport, error)
 	rebuild func(context.Context) (daemon.IndexReport, error)
@@ -76,11 +77,11 @@ func (f *fake) Stacks(ctx context.Context, dir string, each func(taffrail.Place)
 	return f.stacks(ctx, dir, each)
 }
 
-func (f *fake) InitLog(ctx context.Context, origin string) (daemon.LogInfo, error) {
+func (f *fake) InitLog(ctx context.Context, r daemon.InitRequest) (daemon.LogInfo, error) {
 	if f.init == nil {
 		return daemon.LogInfo{}, errNotAsked
 	}
-	return f.init(ctx, origin)
+	return f.init(ctx, r)
 }
 
 func (f *fake) Entries(_ context.Context, from, to int64, each func(daemon.LogEntry) error) error {
@@ -97,6 +98,10 @@ func (f *fake) Entries(_ context.Context, from, to int64, each func(daemon.LogEn
 		}
 	}
 	return nil
+}
+
+func (f *fake) FollowLog(ctx context.Context, from int64, each func(daemon.LogEntry) error) error {
+	return f.Entries(ctx, from, -1, each)
 }
 
 func (f *fake) VerifyLog(ctx context.Context, progress func(done, total int64)) (daemon.LogReport, error) {

@@ -15,13 +15,17 @@ func (a *app) logCommand() *cobra.Command {
 		Long: "The log is a Merkle tree whose root is signed as it grows, behind a guard that remembers how far it had come. " +
 			"It can be read, and verified; nothing in it can be changed unnoticed.",
 	})
-	log.AddCommand(a.logInitCommand(), a.logShowCommand(), a.logVerifyCommand())
+	log.AddCommand(
+		a.logInitCommand(), a.logStatusCommand(), a.logShowCommand(), a.logSearchCommand(), a.logTailCommand(), a.logProveCommand(), a.logVerifyCommand(),
+		a.logExportCommand(), a.logPolicyCommand(), a.logPublishCommand(), a.logRestoreCommand(), a.logWitnessCommand(), a.logAnchorCommand(),
+		a.logHoldCommand(), a.logReleaseCommand(), a.logRedactCommand(), a.logPruneCommand(),
+	)
 	return log
 }
 
 func (a *app) logInitCommand() *cobra.Command {
 	var form output
-	var origin string
+	var r daemon.InitRequest
 	cmd := &cobra.Command{
 		Use:   "init",
 		Short: "Begin a log",
@@ -30,16 +34,17 @@ func (a *app) logInitCommand() *cobra.Command {
 			exitStatusHelp("0 done", "1 error, or there is a log already", "3 there was a log, and it is not what it was"),
 		Example: "taffrail log init --origin example.org/log/production",
 		Args:    cobra.ArbitraryArgs,
-		RunE:    a.do(0, func(ctx context.Context, _ []string) error { return a.initLog(ctx, origin, form) }),
+		RunE:    a.do(0, func(ctx context.Context, _ []string) error { return a.initLog(ctx, r, form) }),
 	}
-	cmd.Flags().StringVar(&origin, "origin", "", "name that the log signs with for ever, such as host/log/scope (else one is made up)")
+	cmd.Flags().StringVar(&r.Origin, "origin", "", "name that the log signs with for ever, such as host/log/scope (else one is made up)")
+	cmd.Flags().StringVar(&r.Prior, "prior", "", "the last checkpoint of the log that this one goes on from, as ORIGIN,SIZE,ROOT")
 	outputFlag(cmd, &form)
 	return cmd
 }
 
-func (a *app) initLog(ctx context.Context, origin string, form output) error {
+func (a *app) initLog(ctx context.Context, r daemon.InitRequest, form output) error {
 	return a.with(ctx, true, func(q daemon.Queries) error {
-		info, err := q.InitLog(ctx, origin)
+		info, err := q.InitLog(ctx, r)
 		if err != nil {
 			return err
 		}

@@ -132,8 +132,8 @@ func TestLogShowPayloadChanged(t *testing.T) {
 
 func TestLogInit(t *testing.T) {
 	var origin string
-	f := &fake{init: func(_ context.Context, o string) (daemon.LogInfo, error) {
-		origin = o
+	f := &fake{init: func(_ context.Context, r daemon.InitRequest) (daemon.LogInfo, error) {
+		origin = r.Origin
 		return daemon.LogInfo{Origin: "example.org/log", Key: "example.org/log+00+AA", Data: "/d", Guard: "/s/guard", Keys: "/c"}, nil
 	}}
 	golden(t, "log_init/table", run(t, f, "log", "init", "--origin", "example.org/log"))
@@ -141,7 +141,7 @@ func TestLogInit(t *testing.T) {
 	if origin != "example.org/log" {
 		t.Errorf("origin %q", origin)
 	}
-	f = &fake{init: func(context.Context, string) (daemon.LogInfo, error) {
+	f = &fake{init: func(context.Context, daemon.InitRequest) (daemon.LogInfo, error) {
 		return daemon.LogInfo{}, &taffrail.Error{Op: "begin log", Kind: taffrail.KindConflict, Err: errors.New("the log exists already"), Hint: "name another folder"}
 	}}
 	golden(t, "log_init/exists", run(t, f, "log", "init"))

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/taffrail-dev/taffrail"
+	"github.com/taffrail-dev/taffrail/internal/config"
 	"github.com/taffrail-dev/taffrail/internal/daemon"
 	"github.com/taffrail-dev/taffrail/internal/plug"
 )
@@ -39,6 +41,7 @@ func Main(ctx context.Context, p Program) int {
 // A service answers queries once it is started.
 type service interface {
 	daemon.Queries
+	daemon.Serving
 	Start(context.Context) error
 	Stop(context.Context) error
 }
@@ -100,16 +103,29 @@ func (a *app) fail(err error) {
 	printError(a.screen, a.styleOf(a.Stderr), err)
 }
 
+// options are what the flags and the operator's file say.
+func (a *app) options() (daemon.Options, error) {
+	dirs, err := findFolders(a.global.folders, a.Getenv)
+	if err != nil {
+		return daemon.Options{}, err
+	}
+	in, err := config.LoadInstallation(filepath.Join(dirs.config, config.InstallationName))
+	return daemon.Options{
+		Version: a.Version, DataDir: dirs.data, StateDir: dirs.state, ConfigDir: dirs.config, Installation: in,
+		Plugins: a.Plugins, Logger: a.logger(), Now: time.Now,
+	}, err
+}
+
 // with runs f with a service: started, if it is needed whole, and stopped in any case.
 func (a *app) with(ctx context.Context, started bool, f func(daemon.Queries) error) error {
-	dirs, err := findFolders(a.global.folders, a.Getenv)
+	o, err := a.options()
 	if err != nil {
 		return err
 	}
-	s := a.open(daemon.Options{
-		Version: a.Version, DataDir: dirs.data, StateDir: dirs.state, ConfigDir: dirs.config,
-		Plugins: a.Plugins, Logger: a.logger(), Now: time.Now,
-	})
+	return a.withService(ctx, a.open(o), started, func(s service) error { return f(s) })
+}
+
+func (a *app) withService(ctx context.Context, s service, started bool, f func(service) error) error {
 	if started {
 		if err := s.Start(ctx); err != nil {
 			return stopped(ctx, err)

@@ -273,8 +273,10 @@ func TestLogPage(t *testing.T) {
 		t.Fatal(err)
 	}
 	names := map[string]bool{}
-	fieldsOf(reflect.TypeFor[verifyForm](), names)
-	for _, form := range []reflect.Type{reflect.TypeFor[entryList](), reflect.TypeFor[entryForm](), reflect.TypeFor[daemon.LogEntry]()} {
+	for _, form := range []reflect.Type{reflect.TypeFor[verifyForm](), reflect.TypeFor[daemon.LogStatus](), reflect.TypeFor[audit.Verdict]()} {
+		fieldsOf(form, names)
+	}
+	for _, form := range []reflect.Type{reflect.TypeFor[entryList](), reflect.TypeFor[entryForm](), reflect.TypeFor[daemon.LogEntry](), reflect.TypeFor[searchForm](), reflect.TypeFor[bundleForm](), reflect.TypeFor[audit.BundleReport]()} {
 		for i := range form.NumField() {
 			names[nameOf(form.Field(i))] = true
 		}

@@ -194,7 +194,7 @@ func TestABeginningThatWasCutShortIsNoLogAndNoFault(t *testing.T) {
 		}
 		return nil
 	}})
-	if _, err := d.InitLog(t.Context(), ""); !errors.Is(err, errStruck) {
+	if _, err := d.InitLog(t.Context(), InitRequest{}); !errors.Is(err, errStruck) {
 		t.Fatal(err)
 	}
 	r, err := s.start(t).VerifyLog(t.Context(), nil)
@@ -208,17 +208,17 @@ func TestABeginningThatWasCutShortIsNoLogAndNoFault(t *testing.T) {
 func TestInitLog(t *testing.T) {
 	s := newSite(t, newWorld("a"))
 	d := s.start(t)
-	info, err := d.InitLog(t.Context(), "example.org/log/prod")
+	info, err := d.InitLog(t.Context(), InitRequest{Origin: "example.org/log/prod"})
 	if err != nil || info.Origin != "example.org/log/prod" || !strings.HasPrefix(info.Key, "example.org/log/prod+") || info.Data != s.data {
 		t.Errorf("%+v %v", info, err)
 	}
-	if _, err := d.InitLog(t.Context(), ""); taffrail.KindOf(err) != taffrail.KindConflict {
+	if _, err := d.InitLog(t.Context(), InitRequest{}); taffrail.KindOf(err) != taffrail.KindConflict {
 		t.Errorf("a second log was begun: %v", err)
 	}
 	if r := scanOnce(t, d); r.Log.Started || r.Log.Origin != info.Origin {
 		t.Errorf("%+v", r.Log)
 	}
-	if _, err := newSite(t, newWorld()).start(t).InitLog(t.Context(), "two\nlines"); err == nil {
+	if _, err := newSite(t, newWorld()).start(t).InitLog(t.Context(), InitRequest{Origin: "two\nlines"}); err == nil {
 		t.Error("a name of two lines was taken")
 	}
 	wellAt(t, s)

@@ -11,19 +11,22 @@ import (
 
 	"github.com/taffrail-dev/taffrail"
 	"github.com/taffrail-dev/taffrail/audit"
+	"github.com/taffrail-dev/taffrail/internal/config"
 	"github.com/taffrail-dev/taffrail/internal/plug"
 	"github.com/taffrail-dev/taffrail/internal/store"
 )
 
 // Options say what a [Daemon] is made of. All are needed.
 type Options struct {
-	Version   string           // of this program
-	DataDir   string           // the folder of log and index
-	StateDir  string           // the folder of the guard's state, which must not share backups with DataDir
-	ConfigDir string           // the folder of the keys
-	Plugins   *plug.Registry   // what stands for the systems outside
-	Logger    *slog.Logger     // operational messages
-	Now       func() time.Time // the time
+	Version   string         // of this program
+	DataDir   string         // the folder of log and index
+	StateDir  string         // the folder of the guard's state, which must not share backups with DataDir
+	ConfigDir string         // the folder of the keys
+	Plugins   *plug.Registry // what stands for the systems outside
+	// Installation is how the log is kept. Zero is in the three folders, seen by nobody outside.
+	Installation config.Installation
+	Logger       *slog.Logger     // operational messages
+	Now          func() time.Time // the time
 }
 
 // A Daemon works on one data folder. Several may do so at the same time, in one process or in several.
@@ -31,8 +34,9 @@ type Daemon struct {
 	options   Options
 	openStore func(ctx context.Context, folder string, mode store.Mode) (database, error)
 
-	mu  sync.Mutex
-	log *openLog // nil: there is none yet
+	mu        sync.Mutex
+	log       *openLog // nil: there is none yet
+	witnesses *panelOf // nil: none was asked yet
 }
 
 var _ Queries = (*Daemon)(nil)
@@ -42,13 +46,22 @@ type database interface {
 	audit.Storage
 	Update(ctx context.Context, f func(*store.Tx) error) error
 	Read(ctx context.Context, f func(*store.Tx) error) error
+	Claim(ctx context.Context, name string) (release func(), err error)
+	Claimed(ctx context.Context, name string) (bool, error)
 	Close() error
 }
 
 // New gives a daemon. It does no I/O.
 func New(o Options) *Daemon {
 	return &Daemon{options: o, openStore: func(ctx context.Context, folder string, mode store.Mode) (database, error) {
-		return store.Open(ctx, folder, mode)
+		if o.Installation.Store == nil {
+			return store.Open(ctx, folder, mode)
+		}
+		url, err := o.Installation.Store.Address()
+		if err != nil {
+			return nil, err
+		}
+		return store.OpenPostgres(ctx, url, mode)
 	}}
 }
 
@@ -77,7 +90,7 @@ func (d *Daemon) Stop(context.Context) error {
 	}
 	l := d.log
 	d.log = nil
-	return l.store.Close()
+	return l.close()
 }
 
 // current is the open log, and an error of [taffrail.KindNotFound] if there is none.

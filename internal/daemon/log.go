@@ -2,8 +2,10 @@ package daemon
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"golang.org/x/mod/sumdb/tlog"
 
@@ -18,20 +20,17 @@ func (d *Daemon) Entries(ctx context.Context, from, to int64, f func(LogEntry) e
 	if err != nil {
 		return err
 	}
-	signed, err := l.log.Sign(ctx)
+	signed, err := l.checkpoint(ctx)
 	if err != nil {
 		return boundary("read log", err)
 	}
 	return l.store.Read(ctx, func(tx *store.Tx) error {
-		from, to, err := bounds(from, to, signed.Size)
+		from, to, err := bounds(tx, from, to, signed.Size)
 		if err != nil {
 			return err
 		}
 		return tx.Entries(from, to, func(index int64, leaf []byte) error {
-			if err := included(tx, signed, index, leaf); err != nil {
-				return err
-			}
-			e, err := logEntry(tx, index, leaf)
+			e, err := shown(tx, signed, index, leaf)
 			if err != nil {
 				return err
 			}
@@ -41,24 +40,34 @@ func (d *Daemon) Entries(ctx context.Context, from, to int64, f func(LogEntry) e
 }
 
 // bounds settles a range: a negative from counts from the end, a negative to is the end.
-func bounds(from, to, size int64) (int64, int64, error) {
+func bounds(tx *store.Tx, from, to, size int64) (int64, int64, error) {
+	pruned, err := tx.Pruned()
+	if err != nil {
+		return 0, 0, err
+	}
 	if from < 0 {
-		from = max(size+from, 0)
+		from = max(size+from, pruned)
 	}
 	if to < 0 {
 		to = size
 	}
+	if from < pruned {
+		return 0, 0, &taffrail.Error{
+			Op: "read log", Kind: taffrail.KindNotFound, Err: fmt.Errorf("the bodies of the entries before %d were pruned", pruned),
+			Hint: "`taffrail log search --type log.pruned` says when and why; a proof can still be had: `taffrail log prove`",
+		}
+	}
 	if from < to && to <= size {
 		return from, to, nil
 	}
-	err := &taffrail.Error{
+	none := &taffrail.Error{
 		Op: "read log", Kind: taffrail.KindNotFound, Err: fmt.Errorf("there are no entries from %d to before %d", from, to),
 		Hint: fmt.Sprintf("the log has entries 0 to %d", size-1),
 	}
 	if size == 0 {
-		err.Hint = "the log has no entry yet"
+		none.Hint = "the log has no entry yet"
 	}
-	return 0, 0, err
+	return 0, 0, none
 }
 
 // included says whether an entry is the one that was signed.
@@ -94,7 +103,30 @@ func logEntry(tx *store.Tx, index int64, leaf []byte) (LogEntry, error) {
 		}
 		entry.Blobs[ref.SHA256] = data
 	}
-	return entry, nil
+	entry.Fields, err = fieldsBeside(tx, index, e)
+	return entry, err
+}
+
+// fieldsBeside gives what stands beside an entry, as far as its digests name it.
+func fieldsBeside(tx *store.Tx, index int64, e taffrail.Entry) ([]Field, error) {
+	if len(e.Digests) == 0 {
+		return nil, nil
+	}
+	all, err := tx.Disclosures(index)
+	if err != nil {
+		return nil, err
+	}
+	var fields []Field
+	for _, disclosure := range all {
+		text, err := disclosure.Text()
+		if err != nil || !slices.Contains(e.Digests, audit.DisclosureDigest(text)) {
+			return nil, &taffrail.Error{Op: "read log", Kind: taffrail.KindCorrupt, Err: fmt.Errorf("entry %d: its field %.80q is not the one that it names", index, disclosure.Name), Hint: "run `taffrail log verify`"}
+		}
+		value := disclosure.Value
+		_ = json.Unmarshal([]byte(value), &value) // text, as far as we write it
+		fields = append(fields, Field{disclosure.Name, value})
+	}
+	return fields, nil
 }
 
 // VerifyLog implements [Queries]. It opens everything anew, for reading, and does not ask whether the log was refused.
@@ -103,7 +135,8 @@ func (d *Daemon) VerifyLog(ctx context.Context, progress func(done, total int64)
 	if err != nil {
 		return LogReport{}, err
 	}
-	ring, err := t.keyring.Load(ctx)
+	signer := t.bare()
+	keys, err := signer.Keys(ctx)
 	if errors.Is(err, audit.ErrNoKey) {
 		if _, _, err := t.signer(ctx); err != nil && !errors.Is(err, audit.ErrNoLog) {
 			return LogReport{}, boundary("verify log", err)
@@ -111,10 +144,9 @@ func (d *Daemon) VerifyLog(ctx context.Context, progress func(done, total int64)
 		return LogReport{}, boundary("verify log", d.refuseOrphan(ctx))
 	}
 	if err != nil {
-		return LogReport{}, err
+		return LogReport{}, boundary("verify log", err)
 	}
-	r := LogReport{Log: d.infoOf(ring.Keys().Origin(), ring.Keys().Newest().VKey), Blobs: []string{}, Index: []string{}, Verdict: "failed"}
-	signer := audit.NewSigner(t.keyring, t.guard)
+	r := LogReport{Log: d.infoOf(keys.Origin(), keys.Newest().VKey), Blobs: []string{}, Index: []string{}, Verdict: "failed"}
 	s, err := d.openStore(ctx, d.options.DataDir, store.ReadOnly)
 	if taffrail.KindOf(err) == taffrail.KindNotFound {
 		r.Audit, err = audit.Verify(ctx, emptyLog{}, signer, progress)
@@ -135,7 +167,7 @@ func (d *Daemon) VerifyLog(ctx context.Context, progress func(done, total int64)
 		return r, err
 	}
 	err = s.Read(ctx, func(tx *store.Tx) (err error) {
-		if r.Blobs, err = checkPayloads(tx); err != nil {
+		if r.Blobs, err = checkBeside(tx); err != nil {
 			return err
 		}
 		r.Index, err = tx.CheckIndex()
@@ -159,31 +191,66 @@ func unlessCorrupt(err error) error {
 	return boundary("verify log", err)
 }
 
-// checkPayloads says which payloads are missing or other than the entries name. It reads as many entries as there are in a row: what
-// is wrong with entries is said elsewhere.
-func checkPayloads(tx *store.Tx) (wrong []string, err error) {
+// checkBeside says what is wrong with what stands beside the log: payloads and fields that are missing, and no entry says that they were
+// erased, or that are other than the entries name. It reads as many entries as there are in a row: what is wrong with entries is said
+// elsewhere.
+func checkBeside(tx *store.Tx) (wrong []string, err error) {
 	wrong = []string{}
 	size, err := tx.Size()
 	if err != nil {
 		return wrong, err
 	}
-	err = tx.Entries(0, size, func(index int64, leaf []byte) error {
+	pruned, err := tx.Pruned()
+	if err != nil {
+		return wrong, err
+	}
+	err = tx.Entries(pruned, size, func(index int64, leaf []byte) error {
 		e, err := taffrail.ParseEntry(leaf)
 		if err != nil {
 			wrong = append(wrong, fmt.Sprintf("entry %d: %v", index, err))
 			return nil
 		}
 		for _, ref := range e.Body.Payloads() {
-			if _, err := tx.Blob(ref); err != nil {
+			if _, err := tx.Blob(ref); err != nil && !errors.Is(err, store.ErrErased) {
 				wrong = append(wrong, fmt.Sprintf("entry %d: %v", index, err))
 			}
 		}
-		return nil
+		lines, err := checkFields(tx, index, e)
+		wrong = append(wrong, lines...)
+		return err
 	})
 	if errors.Is(err, audit.ErrMissing) {
 		err = nil
 	}
 	return wrong, err
+}
+
+// checkFields says what is wrong with the fields of one entry.
+func checkFields(tx *store.Tx, index int64, e taffrail.Entry) (wrong []string, err error) {
+	if len(e.Digests) == 0 {
+		return nil, nil
+	}
+	fields, err := fieldsBeside(tx, index, e)
+	if taffrail.KindOf(err) == taffrail.KindCorrupt {
+		return []string{err.Error()}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	erased, err := tx.Redactions(index)
+	if err != nil {
+		return nil, err
+	}
+	gone := 0
+	for _, r := range erased {
+		if slices.Contains(e.Digests, r.Digest) {
+			gone++
+		}
+	}
+	if missing := len(e.Digests) - len(fields) - gone; missing > 0 {
+		wrong = append(wrong, fmt.Sprintf("entry %d: %d of its fields are missing, and no entry says that they were erased", index, missing))
+	}
+	return wrong, nil
 }
 
 // RebuildIndex implements [Queries]. An index is not made of a log that does not verify: that would give a forgery an index to match.

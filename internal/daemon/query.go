@@ -11,6 +11,10 @@ import (
 // Queries is everything that a person or a program can ask of Taffrail. A [Daemon] answers them in this process; a client that
 // asks a server over HTTP answers them elsewhere.
 type Queries interface {
+	LogQueries
+	LogKeeper
+	LogWitnesses
+
 	// Scan reads one stack live, compares it with what is recorded, and writes what it saw into the log before it returns.
 	// When ctx ends, the report holds what was read until then, its outcome is incomplete and the error is nil. With an error
 	// there is no report: nothing is shown that the log does not hold, signed. Where there is no log yet, the first scan begins one
@@ -28,16 +32,8 @@ type Queries interface {
 	// Stacks finds the stacks below a folder, of every system that is known.
 	Stacks(ctx context.Context, dir string, f func(taffrail.Place) error) error
 
-	// InitLog begins a log, and gives its name and keys. An origin of "" makes one up. It is a conflict if there is a log already.
-	InitLog(ctx context.Context, origin string) (LogInfo, error)
-
-	// Entries calls f for each entry of a half-open range in order, with its payloads. A negative from counts from the end; a
-	// negative to is the end.
-	Entries(ctx context.Context, from, to int64, f func(LogEntry) error) error
-
-	// VerifyLog hashes the whole log again and compares it with its checkpoints, the guard and the index. What is wrong with the
-	// log is in the report, not in the error. It works where everything else refuses to.
-	VerifyLog(ctx context.Context, progress func(done, total int64)) (LogReport, error)
+	// InitLog begins a log, and gives its name and keys. It is a conflict if there is a log already.
+	InitLog(ctx context.Context, r InitRequest) (LogInfo, error)
 
 	// RebuildIndex builds every table but the log's anew from the log, and says what that changed.
 	RebuildIndex(ctx context.Context) (IndexReport, error)
@@ -112,6 +108,12 @@ type LogPosition struct {
 	Root    string      `json:"root"` // base64, of the newest checkpoint
 }
 
+// An InitRequest says which log is begun.
+type InitRequest struct {
+	Origin string // its name for ever; empty: one is made up
+	Prior  string // the last checkpoint of the log that it goes on from; empty: it goes on from none
+}
+
 // LogInfo says which log this is.
 type LogInfo struct {
 	Origin string `json:"origin"`
@@ -127,7 +129,14 @@ type LogEntry struct {
 	LeafHash string            `json:"leaf_hash"` // base64
 	Leaf     []byte            `json:"-"`         // the exact bytes
 	Entry    taffrail.Entry    `json:"entry"`
-	Blobs    map[string][]byte `json:"-"` // payloads that the body names, by SHA-256; an erased one is missing
+	Fields   []Field           `json:"fields,omitempty"` // that stand beside the entry; an erased one is missing
+	Blobs    map[string][]byte `json:"-"`                // payloads that the body names, by SHA-256; an erased one is missing
+}
+
+// A Field stands beside an entry, and can be erased.
+type Field struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
 }
 
 // A LogReport is what verifying a log came to.

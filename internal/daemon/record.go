@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -18,13 +19,38 @@ type entryContext struct {
 	resource taffrail.Address
 	outcome  taffrail.Outcome
 	request  string
+	by       string // who asked for it; stands beside the entry, and can be erased
+	intent   *int64 // that this is the outcome of
+	err      error  // why it failed
 }
 
 func (d *Daemon) entry(body taffrail.EntryBody, c entryContext) taffrail.Entry {
-	return taffrail.Entry{
+	e := taffrail.Entry{
 		Time: d.now(), Nonce: randomHex(16), Scope: c.scope, Actor: "taffrail/" + d.options.Version, Resource: c.resource,
-		Outcome: c.outcome, Request: c.request, Body: body,
+		Outcome: c.outcome, Request: c.request, Intent: c.intent, Body: body,
 	}
+	if c.by != "" {
+		e.Disclosed = []taffrail.Field{{Name: fieldBy, Value: c.by}}
+	}
+	if c.err != nil {
+		e.Error = clip(c.err.Error())
+	}
+	return e
+}
+
+// fieldBy is the name of the field that says who asked for something.
+const fieldBy = "by"
+
+// entryAt reads one entry.
+func entryAt(tx *store.Tx, index int64) (e taffrail.Entry, err error) {
+	err = tx.Entries(index, index+1, func(_ int64, leaf []byte) error {
+		e, err = taffrail.ParseEntry(leaf)
+		return err
+	})
+	if errors.Is(err, audit.ErrMissing) {
+		err = &taffrail.Error{Op: "read log", Kind: taffrail.KindNotFound, Err: err, Hint: "`taffrail log status` says which entries there are"}
+	}
+	return e, err
 }
 
 // finish writes what the scan saw, in one transaction, has it signed, and gives the report.

@@ -28,7 +28,7 @@ func (d *Daemon) scan(ctx context.Context, stack taffrail.Stack, r ScanRequest, 
 		return ScanReport{}, err
 	}
 	// A first use: if we stop after it there is a log that says nothing but its name.
-	began, err := d.ensure(ctx, "")
+	began, err := d.ensure(ctx, InitRequest{})
 	if err != nil {
 		return ScanReport{}, err
 	}

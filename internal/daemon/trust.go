@@ -6,10 +6,12 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/goccy/go-yaml"
 	"github.com/taffrail-dev/taffrail"
 	"github.com/taffrail-dev/taffrail/audit"
+	"github.com/taffrail-dev/taffrail/internal/config"
 	"github.com/taffrail-dev/taffrail/internal/plug"
 	"github.com/taffrail-dev/taffrail/internal/store"
 )
@@ -19,25 +21,71 @@ const trustName = "file"
 
 // An openLog is a log that may be appended to.
 type openLog struct {
-	store  database
-	log    *audit.Log
-	origin string
-	key    string // public, as text; the one that was the newest when it was opened
+	store    database
+	log      *audit.Log
+	signer   audit.Signer
+	control  audit.KeyControl
+	origin   string
+	key      string // public, as text; the one that was the newest when it was opened
+	readOnly bool   // nothing can be written: it is shown as it was signed last
+
+	claim   string // names this process in what it does, once it has done something
+	release func()
+	acts    int
 }
 
-// trust is what stands outside the log's database.
+// close ends what the log holds.
+func (l *openLog) close() error {
+	if l.release != nil {
+		l.release()
+	}
+	return l.store.Close()
+}
+
+// trust is what stands outside the log's database: guard and keys of this process, or a signer in another one that has its own.
 type trust struct {
 	guard   audit.Guard
 	keyring audit.Keyring
+	remote  audit.RemoteSigner
 }
 
+// Who signs, by default, and who remembers.
 func (d *Daemon) trust(ctx context.Context) (t trust, err error) {
-	t.guard, err = openPlugin[audit.Guard](ctx, d, trustName, map[string]any{"folder": d.options.StateDir})
+	in := d.options.Installation
+	if in.Signer != nil {
+		t.remote, err = openSection[audit.RemoteSigner](ctx, d, *in.Signer)
+		return t, err
+	}
+	if in.Guard != nil {
+		t.guard, err = openSection[audit.Guard](ctx, d, *in.Guard)
+	} else {
+		t.guard, err = openPlugin[audit.Guard](ctx, d, trustName, map[string]any{"folder": d.options.StateDir})
+	}
 	if err != nil {
 		return t, err
 	}
 	t.keyring, err = openPlugin[audit.Keyring](ctx, d, trustName, map[string]any{"folder": d.options.ConfigDir})
 	return t, err
+}
+
+// bare is the signer, whatever state it is in.
+func (t trust) bare() audit.Signer {
+	if t.remote != nil {
+		return t.remote
+	}
+	return audit.NewSigner(t.keyring, t.guard)
+}
+
+// control is who makes and ends keys.
+func (t trust) control() audit.KeyControl {
+	if t.remote != nil {
+		return t.remote
+	}
+	return t.keyring
+}
+
+func openSection[R any](ctx context.Context, d *Daemon, s config.Section) (R, error) {
+	return plug.Open[R](ctx, d.options.Plugins, s.Plugin, d.env(nil), plug.Settings{File: d.options.Installation.Name(), YAML: s.YAML})
 }
 
 func (d *Daemon) sealer(ctx context.Context) (taffrail.Sealer, error) {
@@ -58,8 +106,11 @@ func (d *Daemon) env(sealer taffrail.Sealer) plug.Env {
 }
 
 // signer puts key and guard together. [audit.ErrNoLog] says that there are neither, or that a log was only just begun.
-func (t trust) signer(ctx context.Context) (*audit.GuardedSigner, audit.Keys, error) {
+func (t trust) signer(ctx context.Context) (audit.Signer, audit.Keys, error) {
 	var none audit.Keys
+	if t.remote != nil {
+		return t.remoteSigner(ctx)
+	}
 	head, headErr := t.guard.Load(ctx)
 	if headErr != nil && !errors.Is(headErr, audit.ErrNoHead) {
 		return nil, none, headErr
@@ -84,6 +135,18 @@ func (t trust) signer(ctx context.Context) (*audit.GuardedSigner, audit.Keys, er
 	return audit.NewSigner(t.keyring, t.guard), ring.Keys(), nil
 }
 
+func (t trust) remoteSigner(ctx context.Context) (audit.Signer, audit.Keys, error) {
+	_, err := t.remote.Head(ctx)
+	if errors.Is(err, audit.ErrNoHead) {
+		return nil, audit.Keys{}, audit.ErrNoLog
+	}
+	if err != nil {
+		return nil, audit.Keys{}, err
+	}
+	keys, err := t.remote.Keys(ctx)
+	return t.remote, keys, err
+}
+
 // open opens the log that is there.
 func (d *Daemon) open(ctx context.Context) (*openLog, error) {
 	t, err := d.trust(ctx)
@@ -98,6 +161,12 @@ func (d *Daemon) open(ctx context.Context) (*openLog, error) {
 		return nil, err
 	}
 	s, err := d.openStore(ctx, d.options.DataDir, store.Write)
+	readOnly := false
+	if taffrail.KindOf(err) == taffrail.KindDenied { // what is there can still be read
+		d.options.Logger.Warn("the log can be read, and not written", "error", err)
+		s, err = d.openStore(ctx, d.options.DataDir, store.ReadOnly)
+		readOnly = true
+	}
 	if taffrail.KindOf(err) == taffrail.KindNotFound {
 		return nil, withoutStore(ctx, signer)
 	}
@@ -108,11 +177,19 @@ func (d *Daemon) open(ctx context.Context) (*openLog, error) {
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
-	return opened(s, l, keys), nil
+	o := t.opened(s, l, signer, keys)
+	o.readOnly = readOnly
+	if !readOnly {
+		err = d.settleIntents(ctx, o)
+	}
+	if err != nil {
+		return nil, errors.Join(err, o.close())
+	}
+	return o, nil
 }
 
-func opened(s database, l *audit.Log, keys audit.Keys) *openLog {
-	return &openLog{store: s, log: l, origin: keys.Origin(), key: keys.Newest().VKey}
+func (t trust) opened(s database, l *audit.Log, signer audit.Signer, keys audit.Keys) *openLog {
+	return &openLog{store: s, log: l, signer: signer, control: t.control(), origin: keys.Origin(), key: keys.Newest().VKey}
 }
 
 // refuseOrphan answers [audit.ErrNoLog], unless there is a database that neither guard nor key belong to.
@@ -156,16 +233,16 @@ func withoutStore(ctx context.Context, signer audit.Signer) error {
 // The guard's state comes first, with the log's name and no entry; then the key of that name; then the database; then
 // the first entry. If we stop anywhere in between, the guard knows of no entry, so nothing can have been lost, and the next
 // start goes on. A key without guard state, on the other hand, is a guard that was taken away.
-func (d *Daemon) begin(ctx context.Context, origin string) (*openLog, error) {
+func (d *Daemon) begin(ctx context.Context, r InitRequest) (*openLog, error) {
+	prior, err := parsePrior(r.Prior)
+	if err != nil {
+		return nil, err
+	}
 	t, err := d.trust(ctx)
 	if err != nil {
 		return nil, err
 	}
-	head, err := t.claim(ctx, origin)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := t.keyring.Create(ctx, head.Origin); err != nil && !errors.Is(err, audit.ErrExists) {
+	if err := t.prepare(ctx, r.Origin); err != nil {
 		return nil, err
 	}
 	signer, keys, err := t.signer(ctx)
@@ -178,7 +255,7 @@ func (d *Daemon) begin(ctx context.Context, origin string) (*openLog, error) {
 	}
 	l, err := audit.Open(ctx, s, signer)
 	if err == nil {
-		err = d.firstEntry(ctx, s, keys)
+		err = d.firstEntry(ctx, s, taffrail.LogStarted{Origin: keys.Origin(), Key: keys.Newest().VKey, Prior: prior})
 	}
 	if err == nil {
 		_, err = l.Sign(ctx)
@@ -186,7 +263,44 @@ func (d *Daemon) begin(ctx context.Context, origin string) (*openLog, error) {
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
-	return opened(s, l, keys), nil
+	return t.opened(s, l, signer, keys), nil
+}
+
+// prepare makes guard state and key of a log that is about to begin. A signer in another process has made its own.
+func (t trust) prepare(ctx context.Context, origin string) error {
+	if t.remote == nil {
+		head, err := t.claim(ctx, origin)
+		if err == nil {
+			_, err = t.keyring.Create(ctx, head.Origin)
+		}
+		if errors.Is(err, audit.ErrExists) {
+			return nil
+		}
+		return err
+	}
+	head, err := t.remote.Head(ctx)
+	if errors.Is(err, audit.ErrNoHead) {
+		return &taffrail.Error{Op: "begin log", Kind: taffrail.KindNotFound, Err: errors.New("the signer has made no key yet"), Hint: "begin it there: `taffrail signer init`"}
+	}
+	if err == nil && origin != "" && origin != head.Origin {
+		err = fmt.Errorf("%w: the signer signs for log %s", audit.ErrExists, head.Origin)
+	}
+	return err
+}
+
+// parsePrior reads the last checkpoint of an earlier log, as origin,size,root.
+func parsePrior(text string) (string, error) {
+	if text == "" {
+		return "", nil
+	}
+	parts := strings.Split(text, ",")
+	_, err := audit.ParseCheckpoint([]byte(strings.Join(parts, "\n") + "\n"))
+	if err != nil || len(parts) != 3 {
+		return "", &taffrail.Error{
+			Op: "begin log", Kind: taffrail.KindInvalid, Err: fmt.Errorf("%.200q is no checkpoint", text), Hint: "write the first three lines of a checkpoint of the earlier log with commas between them: origin,size,root",
+		}
+	}
+	return text, nil
 }
 
 // claim gives a log its name, in the guard's state.
@@ -221,34 +335,37 @@ func (t trust) claim(ctx context.Context, origin string) (audit.Head, error) {
 }
 
 // firstEntry says in the log which log it is.
-func (d *Daemon) firstEntry(ctx context.Context, s database, keys audit.Keys) error {
+func (d *Daemon) firstEntry(ctx context.Context, s database, started taffrail.LogStarted) error {
 	return s.Update(ctx, func(tx *store.Tx) error {
 		if size, err := tx.Size(); err != nil || size > 0 {
 			return err
 		}
-		started := taffrail.LogStarted{Origin: keys.Origin(), Key: keys.Newest().VKey}
 		_, err := tx.Append(d.entry(started, entryContext{outcome: taffrail.OutcomeStarted}))
 		return err
 	})
 }
 
 // InitLog implements [Queries].
-func (d *Daemon) InitLog(ctx context.Context, origin string) (LogInfo, error) {
+func (d *Daemon) InitLog(ctx context.Context, r InitRequest) (LogInfo, error) {
 	if _, err := d.current(); err == nil {
 		return LogInfo{}, boundary("begin log", audit.ErrExists)
 	}
-	if _, err := d.ensure(ctx, origin); err != nil {
+	if _, err := d.ensure(ctx, r); err != nil {
 		return LogInfo{}, err
 	}
-	return d.info()
+	l, err := d.current()
+	if err != nil {
+		return LogInfo{}, err
+	}
+	return d.infoOf(l.origin, l.key), nil
 }
 
 // ensure gives the open log, and begins one where there is none.
-func (d *Daemon) ensure(ctx context.Context, origin string) (began bool, err error) {
+func (d *Daemon) ensure(ctx context.Context, r InitRequest) (began bool, err error) {
 	if _, err := d.current(); err == nil {
 		return false, nil
 	}
-	l, err := d.begin(ctx, origin)
+	l, err := d.begin(ctx, r)
 	if err != nil {
 		return false, boundary("begin log", err)
 	}
@@ -258,16 +375,21 @@ func (d *Daemon) ensure(ctx context.Context, origin string) (began bool, err err
 	return true, nil
 }
 
-func (d *Daemon) info() (LogInfo, error) {
-	l, err := d.current()
-	if err != nil {
-		return LogInfo{}, err
-	}
-	return d.infoOf(l.origin, l.key), nil
-}
-
+// infoOf says which log this is, and where its parts are.
 func (d *Daemon) infoOf(origin, key string) LogInfo {
-	return LogInfo{Origin: origin, Key: key, Data: d.options.DataDir, Guard: d.options.StateDir, Keys: d.options.ConfigDir}
+	in := d.options.Installation
+	info := LogInfo{Origin: origin, Key: key, Data: d.options.DataDir, Guard: d.options.StateDir, Keys: d.options.ConfigDir}
+	if in.Store != nil {
+		info.Data = "Postgres, as " + in.Name() + " says"
+	}
+	if in.Guard != nil {
+		info.Guard = in.Guard.Plugin + ", as " + in.Name() + " says"
+	}
+	if in.Signer != nil {
+		info.Guard = "with the signer"
+		info.Keys = in.Signer.Plugin + ", as " + in.Name() + " says"
+	}
+	return info
 }
 
 func randomHex(bytes int) string {

@@ -97,4 +97,6 @@ func (s *Store) lockClaimed(ctx context.Context, name string) (claimed bool, err
 	return !free, nil
 }
 
-func (s *Store) claimPath(name string) string { return filepath.Join(filepath.Dir(s.name), claimsFolder, name) }
+func (s *Store) claimPath(name string) string {
+	return filepath.Join(filepath.Dir(s.name), claimsFolder, name)
+}

@@ -116,8 +116,15 @@ type Redaction struct {
 }
 
 // Redactions gives what was erased of an entry, in its order.
-func (tx *Tx) Redactions(index int64) (all []Redaction, err error) {
-	rows, err := tx.query("SELECT entry, field, digest, payload, idx FROM index_redaction WHERE entry = ? ORDER BY idx", index)
+func (tx *Tx) Redactions(index int64) ([]Redaction, error) {
+	return tx.redactions("WHERE entry = ? ORDER BY idx", index)
+}
+
+// AllRedactions gives all that was ever erased, in its order.
+func (tx *Tx) AllRedactions() ([]Redaction, error) { return tx.redactions("ORDER BY idx") }
+
+func (tx *Tx) redactions(which string, args ...any) (all []Redaction, err error) {
+	rows, err := tx.query("SELECT entry, field, digest, payload, idx FROM index_redaction "+which, args...)
 	if err != nil {
 		return nil, err
 	}

@@ -98,8 +98,7 @@ func TestAnErasureDoesNotWaitForReaders(t *testing.T) {
 
 // signer signs the log in a store, with a guard in memory.
 func signer(t testing.TB) audit.Signer {
-	key, verifier := audittest.Key(t, "taffrail.local/store")
-	return audit.NewSigner(key, verifier, audittest.NewMemoryGuard())
+	return audit.NewSigner(audittest.Ring(t, "taffrail.local/store"), audittest.NewMemoryGuard())
 }
 
 // longLife is a log of so many entries in which much happens, signed.

@@ -1,0 +1,245 @@
+package daemon
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+
+	"github.com/taffrail-dev/taffrail"
+	"github.com/taffrail-dev/taffrail/audit"
+	"github.com/taffrail-dev/taffrail/internal/store"
+)
+
+// ExportLog implements [LogKeeper]. The bundle stands under the checkpoint that covers the intent to write it, so that it is in the log
+// before a byte is given out.
+func (d *Daemon) ExportLog(ctx context.Context, r ExportRequest, to io.Writer) (ExportReport, error) {
+	l, err := d.current()
+	if err != nil {
+		return ExportReport{}, err
+	}
+	e := export{daemon: d, request: r}
+	if err := d.look(ctx, e.choose); err != nil {
+		return ExportReport{}, err
+	}
+	keys, err := l.signer.Keys(ctx)
+	if err != nil {
+		return ExportReport{}, boundary("export log", err)
+	}
+	digest := sha256.New()
+	counted := &counter{w: io.MultiWriter(to, digest)}
+	var report ExportReport
+	write := func(ctx context.Context) error {
+		return l.store.Read(ctx, func(tx *store.Tx) error {
+			request, err := e.bundle(tx, keys)
+			if err == nil {
+				report.Manifest, err = audit.WriteBundle(ctx, counted, view{tx}, keys, request)
+			}
+			return err
+		})
+	}
+	report.Log, err = d.act(ctx, r.By, e.intent(), write, func(*store.Tx) (taffrail.EntryBody, error) {
+		body := e.intent()
+		body.From, body.To, body.Size = report.Manifest.From, report.Manifest.To, report.Manifest.Size
+		body.SHA256 = hex.EncodeToString(digest.Sum(nil))
+		return body, nil
+	})
+	report.SHA256, report.Bytes = hex.EncodeToString(digest.Sum(nil)), counted.n
+	return report, err
+}
+
+// A counter counts what is written.
+type counter struct {
+	w io.Writer
+	n int64
+}
+
+// Write implements [io.Writer].
+func (c *counter) Write(b []byte) (int, error) {
+	n, err := c.w.Write(b)
+	c.n += int64(n)
+	return n, err
+}
+
+// A view is a snapshot that is open already, as storage.
+type view struct{ tx *store.Tx }
+
+// View implements [audit.Storage].
+func (v view) View(_ context.Context, f func(audit.Reader) error) error { return f(v.tx) }
+
+// Write implements [audit.Storage].
+func (view) Write(context.Context, func(audit.Writer) error) error {
+	return fmt.Errorf("write log: it is open for reading")
+}
+
+// An export is a bundle that is being put together.
+type export struct {
+	daemon  *Daemon
+	request ExportRequest
+	single  []int64
+	fits    map[int64]bool // entries of the range whose payloads are wanted; nil: all
+}
+
+// choose finds out what belongs into the bundle, before anything is intended.
+func (e *export) choose(tx *store.Tx) error {
+	size, err := tx.Size()
+	if err != nil {
+		return err
+	}
+	r := &e.request
+	if r.To < 0 {
+		r.To = size
+	}
+	if r.From < 0 || r.To > size || r.From > r.To || r.Since < 0 || r.Since > size {
+		return &taffrail.Error{
+			Op: "export log", Kind: taffrail.KindNotFound, Err: fmt.Errorf("there are no entries from %d to before %d, or no size %d", r.From, r.To, r.Since),
+			Hint: fmt.Sprintf("the log has %d entries", size),
+		}
+	}
+	wanted := map[int64]bool{}
+	for _, index := range r.Entries {
+		if _, err := entryAt(tx, index); err != nil {
+			return err
+		}
+		wanted[index] = true
+	}
+	if r.Drift != "" {
+		life, err := tx.Life(r.Drift)
+		if err != nil {
+			return err
+		}
+		for _, index := range life {
+			wanted[index] = true
+		}
+	}
+	e.single = slices.Sorted(maps.Keys(wanted))
+	return e.filter(tx)
+}
+
+// filter finds the entries of the range whose payloads are wanted.
+func (e *export) filter(tx *store.Tx) error {
+	if e.request.Filter == nil {
+		return nil
+	}
+	e.fits = map[int64]bool{}
+	search := searchOf(*e.request.Filter)
+	search.Limit, search.Before, search.From = store.MaxPage, &e.request.To, e.request.From
+	for more := true; more; {
+		var found []store.Match
+		var err error
+		if found, more, err = tx.Search(search); err != nil {
+			return err
+		}
+		for _, match := range found {
+			e.fits[match.Index] = true
+		}
+		if more {
+			search.Before = &found[len(found)-1].Index
+		}
+	}
+	return nil
+}
+
+// maxNamed is how many single entries an entry about an export names.
+const maxNamed = 100
+
+func (e *export) intent() taffrail.Exported {
+	r := e.request
+	body := taffrail.Exported{From: r.From, To: r.To, Single: e.single[:min(len(e.single), maxNamed)], Count: int64(len(e.single)), Filter: filterText(r.Filter)}
+	return body
+}
+
+// filterText says what was asked for, for people.
+func filterText(r *SearchRequest) string {
+	if r == nil {
+		return ""
+	}
+	text := ""
+	add := func(name, value string) {
+		if value != "" {
+			text += fmt.Sprintf("%s=%s ", name, value)
+		}
+	}
+	if !r.Since.IsZero() {
+		add("since", r.Since.UTC().Format("2006-01-02T15:04:05Z"))
+	}
+	if !r.Until.IsZero() {
+		add("until", r.Until.UTC().Format("2006-01-02T15:04:05Z"))
+	}
+	for _, t := range r.Types {
+		add("type", string(t))
+	}
+	for _, o := range r.Outcomes {
+		add("outcome", string(o))
+	}
+	add("actor", r.Actor)
+	add("stack", string(r.Stack))
+	add("resource", string(r.Resource))
+	add("request", r.Request)
+	add("text", r.Text)
+	return clip(cmp.Or(text, "everything"))
+}
+
+// bundle says what to write, by the snapshot that it is written of.
+func (e *export) bundle(tx *store.Tx, keys audit.Keys) (r audit.BundleRequest, err error) {
+	policy, err := e.daemon.policyText(keys)
+	if err != nil {
+		return r, err
+	}
+	r = audit.BundleRequest{
+		From: e.request.From, To: e.request.To, Single: e.single, Since: e.request.Since, Filter: filterText(e.request.Filter),
+		Policy: []byte(policy), Program: "taffrail/" + e.daemon.options.Version, Made: e.daemon.now(),
+		Payloads: e.payloads, Blob: func(digest string) ([]byte, error) { return tx.Blob(taffrail.BlobRef{SHA256: digest}) },
+		Disclosures: func(index int64) ([]string, error) { return disclosures(tx, index) },
+	}
+	err = tx.Receipts(func(receipt audit.Receipt) error {
+		if receipt.Kind != receiptWitnesses { // those are cosignatures, which the checkpoints bear
+			r.Receipts = append(r.Receipts, receipt)
+		}
+		return nil
+	})
+	if err != nil {
+		return r, err
+	}
+	erased, err := tx.AllRedactions()
+	from, to := r.From-r.From%audit.TileWidth, r.To+audit.TileWidth // the range is widened to whole tiles
+	for _, one := range erased {
+		if r.From < r.To && one.Entry >= from && one.Entry < to || slices.Contains(e.single, one.Entry) {
+			r.Redactions = append(r.Redactions, audit.Redaction{Entry: one.Entry, Digest: one.Digest, Payload: one.Payload, By: one.By})
+		}
+	}
+	return r, err
+}
+
+// disclosures are the encoded fields of an entry.
+func disclosures(tx *store.Tx, index int64) (all []string, err error) {
+	fields, err := tx.Disclosures(index)
+	for _, f := range fields {
+		text, err := f.Text()
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, text)
+	}
+	return all, err
+}
+
+// payloads names those that an entry names and that are wanted.
+func (e *export) payloads(index int64, leaf []byte) ([]audit.Payload, error) {
+	if !e.request.Payloads || e.fits != nil && !e.fits[index] && !slices.Contains(e.single, index) {
+		return nil, nil
+	}
+	entry, err := taffrail.ParseEntry(leaf)
+	if err != nil {
+		return nil, fmt.Errorf("entry %d: %w", index, err)
+	}
+	var all []audit.Payload
+	for _, ref := range entry.Body.Payloads() {
+		all = append(all, audit.Payload{Entry: index, SHA256: ref.SHA256, Size: ref.Size})
+	}
+	return all, nil
+}

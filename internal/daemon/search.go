@@ -1,0 +1,168 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/taffrail-dev/taffrail"
+	"github.com/taffrail-dev/taffrail/audit"
+	"github.com/taffrail-dev/taffrail/internal/store"
+)
+
+// SearchLog implements [LogQueries]. The index finds, and is not believed: what is shown is the entry itself, if it is the one that was
+// signed.
+func (d *Daemon) SearchLog(ctx context.Context, r SearchRequest) (SearchPage, error) {
+	l, err := d.current()
+	if err != nil {
+		return SearchPage{}, err
+	}
+	signed, err := l.checkpoint(ctx)
+	if err != nil {
+		return SearchPage{}, boundary("search log", err)
+	}
+	page := SearchPage{Entries: []LogEntry{}}
+	search := searchOf(r)
+	if search.Before == nil || *search.Before > signed.Size {
+		search.Before = &signed.Size // what is not signed yet is not shown
+	}
+	err = l.store.Read(ctx, func(tx *store.Tx) error {
+		if page.Pruned, err = tx.Pruned(); err != nil {
+			return err
+		}
+		found, more, err := tx.Search(search)
+		if err != nil {
+			return err
+		}
+		if more {
+			page.Next = found[len(found)-1].Index
+		}
+		for _, match := range found {
+			err := tx.Entries(match.Index, match.Index+1, func(index int64, leaf []byte) error {
+				e, err := shown(tx, signed, index, leaf)
+				page.Entries = append(page.Entries, e)
+				return err
+			})
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return page, boundary("search log", err)
+}
+
+func searchOf(r SearchRequest) store.SearchRequest {
+	s := store.SearchRequest{
+		Since: r.Since, Until: r.Until, Types: r.Types, Outcomes: r.Outcomes, Actor: r.Actor, Resource: r.Resource, Request: r.Request, Text: r.Text, Limit: r.Limit,
+	}
+	if r.Before > 0 {
+		s.Before = &r.Before
+	}
+	if r.Stack != "" {
+		s.Scope = &r.Stack
+	}
+	if s.Limit <= 0 {
+		s.Limit = SearchLimit
+	}
+	return s
+}
+
+// shown gives an entry as it is shown, if it is the one that was signed.
+func shown(tx *store.Tx, signed audit.Checkpoint, index int64, leaf []byte) (LogEntry, error) {
+	if err := included(tx, signed, index, leaf); err != nil {
+		return LogEntry{}, err
+	}
+	return logEntry(tx, index, leaf)
+}
+
+// followEvery is how often it is looked whether something was appended.
+const followEvery = 250 * time.Millisecond
+
+// FollowLog implements [LogQueries].
+func (d *Daemon) FollowLog(ctx context.Context, from int64, f func(LogEntry) error) error {
+	l, err := d.current()
+	if err != nil {
+		return err
+	}
+	next := from
+	for {
+		signed, err := l.checkpoint(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil {
+			return boundary("follow log", err)
+		}
+		if next < 0 {
+			next = max(signed.Size+next, 0)
+		}
+		if next < signed.Size {
+			err := d.Entries(ctx, next, signed.Size, func(e LogEntry) error {
+				next = e.Index + 1
+				return f(e)
+			})
+			if ctx.Err() != nil {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+		}
+		if !wait(ctx, followEvery) {
+			return nil
+		}
+	}
+}
+
+// ProveEntry implements [LogQueries].
+func (d *Daemon) ProveEntry(ctx context.Context, index int64) (EntryProof, error) {
+	l, err := d.current()
+	if err != nil {
+		return EntryProof{}, err
+	}
+	signed, err := l.checkpoint(ctx)
+	if err != nil {
+		return EntryProof{}, boundary("prove entry", err)
+	}
+	p := EntryProof{Index: index, Level: audit.LevelSigned, Size: signed.Size}
+	err = l.store.Read(ctx, func(tx *store.Tx) error {
+		if index < 0 || index >= signed.Size {
+			return &taffrail.Error{Op: "prove entry", Kind: taffrail.KindNotFound, Err: fmt.Errorf("entry %d is not signed, or not there", index), Hint: fmt.Sprintf("the log has entries 0 to %d", signed.Size-1)}
+		}
+		proof, err := audit.Prove(tx, index, signed)
+		if err != nil {
+			return err
+		}
+		p.Proof = proof.Text()
+		if pruned, err := tx.Pruned(); err != nil || index < pruned {
+			return err
+		}
+		return tx.Entries(index, index+1, func(_ int64, leaf []byte) error {
+			p.Leaf = append([]byte(nil), leaf...)
+			return included(tx, signed, index, leaf)
+		})
+	})
+	return p, boundary("prove entry", err)
+}
+
+// LogPolicy implements [LogQueries].
+func (d *Daemon) LogPolicy(ctx context.Context) ([]byte, error) {
+	l, err := d.current()
+	if err != nil {
+		return nil, err
+	}
+	keys, err := l.signer.Keys(ctx)
+	if err != nil {
+		return nil, boundary("read keys", err)
+	}
+	if _, err := d.policy(keys); err != nil { // it is given out only if it can be read
+		return nil, err
+	}
+	text, err := d.policyText(keys)
+	return []byte(policyHead + text), err
+}
+
+const policyHead = `# Which keys sign this log, for which sizes, and who watches it. Compare the keys with what
+# you were told on another way: a policy that comes with the evidence proves nothing.
+`
