@@ -22,6 +22,7 @@ import (
 const (
 	writerLock    = "1952540262, hashtext(current_schema())" // held by the one transaction that writes
 	migrationLock = "1952540263, hashtext(current_schema())"
+	sequencerLock = "1952540264, hashtext(current_schema())"
 )
 
 // OpenPostgres opens the log in a database of Postgres 15 or newer, which must exist. The address is a URL or a list of settings as libpq
@@ -36,16 +37,23 @@ func OpenPostgres(ctx context.Context, address string, mode Mode) (*Store, error
 		}
 	}
 	config.RuntimeParams["application_name"] = "taffrail"
+	for name, value := range keepAlive {
+		config.RuntimeParams[name] = value
+	}
 	s := &Store{name: databaseName(config), dialect: &postgresDialect}
 	s.alone = s.aloneInDatabase
 	s.readers = stdlib.OpenDB(*config)
 	s.readers.SetMaxOpenConns(8)
 	if mode != ReadOnly {
+		s.outbox = newOutbox(config)
 		s.writer = stdlib.OpenDB(*config, stdlib.OptionAfterConnect(prepareWriter))
 		s.writer.SetMaxOpenConns(1)
 	}
 	return start(ctx, s, mode)
 }
+
+// keepAlive has the server notice within half a minute that a process is gone with its machine, and give its locks free.
+var keepAlive = map[string]string{"tcp_keepalives_idle": "10", "tcp_keepalives_interval": "5", "tcp_keepalives_count": "4"}
 
 func databaseName(c *pgx.ConnConfig) string {
 	return fmt.Sprintf("database %s at %s", c.Database, net.JoinHostPort(c.Host, strconv.Itoa(int(c.Port))))

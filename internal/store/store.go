@@ -32,6 +32,7 @@ type Store struct {
 	alone   func(context.Context, func() error) error // runs while no other process on this database does so
 	readers *sql.DB
 	writer  *sql.DB // one connection; nil if read-only
+	outbox  *outbox // nil if read-only, or where entries need not queue
 	erased  bool    // by the writer: something that the files may still hold
 	queue   chan *update
 	done    chan struct{} // closed when the writer has ended
@@ -41,6 +42,7 @@ type Store struct {
 func start(ctx context.Context, s *Store, mode Mode) (*Store, error) {
 	s.queue, s.done = make(chan *update), make(chan struct{})
 	if err := s.migrate(ctx, mode); err != nil {
+		s.outbox.close()
 		return nil, errors.Join(s.boundary("open log database", fmt.Errorf("%s: %w", s.name, err)), s.disconnect())
 	}
 	if mode == ReadOnly {
@@ -49,12 +51,14 @@ func start(ctx context.Context, s *Store, mode Mode) (*Store, error) {
 		s.erased = true // for all that we know
 		s.scrub(ctx)
 		go s.write()
+		s.outbox.start()
 	}
 	return s, nil
 }
 
 // Close waits for the transactions that are under way. It must not be called twice, nor while calls are still coming.
 func (s *Store) Close() error {
+	s.outbox.close()
 	if s.writer != nil {
 		close(s.queue)
 	}

@@ -33,6 +33,18 @@ CREATE TABLE receipt (
     PRIMARY KEY (size, anchor, kind)
 );
 
+-- Entries that were acknowledged as queued, in the order in which they are to come into the log. A row stays for a while after that, so that
+-- whoever queued it learns its index, and who queues it again does not queue it twice.
+CREATE TABLE outbox (
+    id        BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    ticket    TEXT COLLATE "C" NOT NULL UNIQUE,
+    entries   BYTEA,                -- JSON; NULL: they are in the log
+    n         BIGINT NOT NULL,      -- how many
+    first_idx BIGINT,               -- of the first of them; NULL: they are not in the log
+    queued_at TIMESTAMPTZ NOT NULL DEFAULT now()
+);
+CREATE INDEX outbox_queued ON outbox (id) WHERE first_idx IS NULL;
+
 -- By which version of the rules the index was derived. Another than the program's: it is derived anew.
 CREATE TABLE derived (version BIGINT NOT NULL);
 
