@@ -1,6 +1,7 @@
 package audit_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strings"
@@ -252,6 +253,50 @@ func TestStolenKey(t *testing.T) {
 	wantCorrupt(t, err, "the guard state was set back: it knows 9 entries, a checkpoint signs 50")
 	_, err = audit.Verify(t.Context(), w.storage, w.signer(), nil)
 	wantCorrupt(t, err, "the guard state was set back")
+}
+
+// TestBundleAfterARevocation leaves out the checkpoints that count for nothing, and has the keys in its history.
+func TestBundleAfterARevocation(t *testing.T) {
+	w := newRinged(t)
+	l := w.begin()
+	for i := range int64(8) {
+		err := w.storage.Write(t.Context(), func(tx audit.Writer) error {
+			_, err := audit.Append(tx, fmt.Appendf(nil, `{"counter":%d,"time":"2026-01-01T00:00:00Z","type":"t"}`, i))
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.sign(l)
+	}
+	keys, err := w.keyring.Revoke(t.Context(), w.keys().Newest().VKey, 5)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.sign(l)
+	var b bytes.Buffer
+	if _, err := audit.WriteBundle(t.Context(), &b, w.storage, keys, audit.BundleRequest{To: 8}); err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, f := range files(t, b.Bytes()) {
+		if strings.HasPrefix(f.Name, "checkpoints/") {
+			names = append(names, f.Name)
+		}
+		if f.Name == "keys/history.jsonl" && strings.Count(string(f.data), "\n") != 2 {
+			t.Errorf("keys are %s", f.data)
+		}
+	}
+	if want := "checkpoints/1.note checkpoints/2.note checkpoints/3.note checkpoints/4.note checkpoints/5.note"; strings.Join(names, " ") != want {
+		t.Errorf("%v", names)
+	}
+	p, err := audit.ParsePolicy([]byte(keys.String() + "quorum none\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := verify(t, b.Bytes(), p, nil); !r.OK() {
+		t.Error(faults(r))
+	}
 }
 
 // TestFaultsOfARotation lets each durable step of a signature fail just after the keys changed.

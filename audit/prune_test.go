@@ -135,9 +135,13 @@ func TestPrunedIsNotExported(t *testing.T) {
 	a.grow(999)
 	a.prune(512)
 	for _, req := range []audit.BundleRequest{{From: 0, To: 1000}, {From: 511, To: 600}, {Single: []int64{700, 3}}} {
-		_, err := audit.WriteBundle(t.Context(), &strings.Builder{}, a.storage, a.ring.Keys(), req)
+		var written strings.Builder
+		_, err := audit.WriteBundle(t.Context(), &written, a.storage, a.ring.Keys(), req)
 		if !errors.Is(err, audit.ErrPruned) || !errors.Is(err, audit.ErrMissing) || !strings.Contains(err.Error(), "those before 512 are not there any more") {
 			t.Errorf("%+v: %v", req, err)
+		}
+		if written.Len() > 0 {
+			t.Errorf("%+v: %d bytes are written", req, written.Len())
 		}
 	}
 	if got := verify(t, a.export(audit.BundleRequest{From: 512, To: 1000, Single: []int64{600}}), a.policy(), nil); !got.OK() || got.From != 512 {
