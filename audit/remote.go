@@ -13,6 +13,9 @@ type RemoteSigner interface {
 
 // A SignerServer is the other side of a [RemoteSigner]: it signs for whoever may connect, by the signer that it is given.
 type SignerServer interface {
+	// Listen makes the listener at which a [RemoteSigner] of the same settings looks for it.
+	Listen(ctx context.Context) (net.Listener, error)
+
 	// Serve answers on a listener until ctx ends, and closes the listener.
 	Serve(ctx context.Context, l net.Listener, s Signer, c KeyControl) error
 }

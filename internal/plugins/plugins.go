@@ -8,6 +8,7 @@ import (
 	"github.com/taffrail-dev/taffrail/internal/trust/file"
 	"github.com/taffrail-dev/taffrail/internal/trust/postgres"
 	"github.com/taffrail-dev/taffrail/internal/trust/s3"
+	"github.com/taffrail-dev/taffrail/internal/trust/socket"
 	"github.com/taffrail-dev/taffrail/internal/trust/witness"
 )
 
@@ -16,6 +17,7 @@ func Register(r *plug.Registry) {
 	file.Register(r)
 	postgres.Register(r)
 	s3.Register(r)
+	socket.Register(r)
 	terraform.Register(r)
 	witness.Register(r)
 }

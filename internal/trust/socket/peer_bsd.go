@@ -1,0 +1,14 @@
+//go:build darwin || freebsd
+
+package socket
+
+import "golang.org/x/sys/unix"
+
+// peerUID is who made the other end, which the system remembers.
+func peerUID(fd int) (int, error) {
+	c, err := unix.GetsockoptXucred(fd, unix.SOL_LOCAL, unix.LOCAL_PEERCRED)
+	if err != nil {
+		return 0, err
+	}
+	return int(c.Uid), nil
+}
