@@ -7,6 +7,7 @@ import (
 	"github.com/taffrail-dev/taffrail/internal/source/terraform"
 	"github.com/taffrail-dev/taffrail/internal/trust/file"
 	"github.com/taffrail-dev/taffrail/internal/trust/postgres"
+	"github.com/taffrail-dev/taffrail/internal/trust/rfc3161"
 	"github.com/taffrail-dev/taffrail/internal/trust/s3"
 	"github.com/taffrail-dev/taffrail/internal/trust/socket"
 	"github.com/taffrail-dev/taffrail/internal/trust/witness"
@@ -18,6 +19,7 @@ func Register(r *plug.Registry) {
 	postgres.Register(r)
 	s3.Register(r)
 	socket.Register(r)
+	rfc3161.Register(r)
 	terraform.Register(r)
 	witness.Register(r)
 }
