@@ -187,7 +187,7 @@ func TestFolderTakesMoreSignatures(t *testing.T) {
 	w, dir := newWorld(t).grow(t, 5), t.TempDir()
 	w.publish(t, dir)
 	witness, _ := audittest.Key(t, "witness.example/w1")
-	stored := w.storage.State().Checkpoints
+	stored := w.memory().State().Checkpoints
 	text, _, _ := strings.Cut(string(stored[len(stored)-1].Note), "\n\n")
 	msg, err := note.Sign(&note.Note{Text: text + "\n"}, w.private(t), witness)
 	if err != nil {

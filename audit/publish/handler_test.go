@@ -148,7 +148,7 @@ func TestHandlerMethods(t *testing.T) {
 func TestHandlerKeepsCosignatures(t *testing.T) {
 	w := newWorld(t).grow(t, 5)
 	witness, _ := audittest.Key(t, "witness.example/w1")
-	stored := w.storage.State().Checkpoints
+	stored := w.memory().State().Checkpoints
 	text, _, _ := bytes.Cut(stored[len(stored)-1].Note, []byte("\n\n"))
 	msg, err := note.Sign(&note.Note{Text: string(text) + "\n"}, w.private(t), witness)
 	if err != nil {
@@ -191,7 +191,7 @@ func TestHandlerPruned(t *testing.T) {
 }
 
 func (w *world) prune(before int64) {
-	w.storage.Tamper(func(s *audittest.State) {
+	w.memory().Tamper(func(s *audittest.State) {
 		s.Pruned = before
 		clear(s.Entries[:before])
 	})

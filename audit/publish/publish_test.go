@@ -23,13 +23,14 @@ import (
 
 	"github.com/taffrail-dev/taffrail/audit"
 	"github.com/taffrail-dev/taffrail/audit/audittest"
+	"github.com/taffrail-dev/taffrail/internal/store"
 )
 
 const origin = "taffrail.local/published"
 
-// A world is one log in memory.
+// A world is one log, in memory if nothing else is said.
 type world struct {
-	storage *audittest.Memory
+	storage audit.Storage
 	ring    *audittest.MemoryKeyring
 	signer  audit.Signer
 	log     *audit.Log
@@ -42,7 +43,12 @@ func newWorld(t testing.TB) *world {
 
 func worldOf(t testing.TB, keys audit.Ring) *world {
 	t.Helper()
-	w := &world{storage: audittest.NewMemory(), ring: audittest.NewMemoryKeyring()}
+	return worldIn(t, audittest.NewMemory(), keys)
+}
+
+func worldIn(t testing.TB, s audit.Storage, keys audit.Ring) *world {
+	t.Helper()
+	w := &world{storage: s, ring: audittest.NewMemoryKeyring()}
 	w.ring.Set(keys)
 	w.signer = audit.NewSigner(w.ring, audittest.NewMemoryGuard())
 	var err error
@@ -51,6 +57,9 @@ func worldOf(t testing.TB, keys audit.Ring) *world {
 	}
 	return w
 }
+
+// memory is the storage, to be tampered with.
+func (w *world) memory() *audittest.Memory { return w.storage.(*audittest.Memory) }
 
 func (w *world) keys(ctx context.Context) (audit.Keys, error) { return w.signer.Keys(ctx) }
 
@@ -186,7 +195,7 @@ func (w *world) read(t testing.TB, f fsck.Fetcher, before uint64) {
 // root is that of an earlier checkpoint.
 func (w *world) root(t testing.TB, size int64) []byte {
 	t.Helper()
-	for _, n := range w.storage.State().Checkpoints {
+	for _, n := range w.memory().State().Checkpoints {
 		if n.Size == size {
 			cp, err := audit.OpenCheckpoint(n.Note, w.verifier(t))
 			if err != nil {
@@ -282,7 +291,7 @@ func TestContradictionIsNotPublished(t *testing.T) {
 			if got := get(w.handler(), http.MethodGet, tc.path); got.Code != http.StatusOK {
 				t.Fatalf("before: %d %s", got.Code, got.Body)
 			}
-			w.storage.Tamper(tc.tamper)
+			w.memory().Tamper(tc.tamper)
 			got := get(w.handler(), http.MethodGet, tc.path)
 			if got.Code != http.StatusInternalServerError || got.Header().Get("Cache-Control") != "no-store" {
 				t.Errorf("served: %d %v", got.Code, got.Header())
@@ -435,6 +444,28 @@ func TestStorageThatCannotBeRead(t *testing.T) {
 		}
 		if _, err := Folder(t.Context(), s, w.keys, t.TempDir(), Options{}); !errors.Is(err, errBroken) || corrupt(err, audit.PartHashes) {
 			t.Errorf("%s: %v", at, err)
+		}
+	}
+}
+
+// TestTesseraAcceptsSQLite does the same to a log in the database that the product keeps it in.
+func TestTesseraAcceptsSQLite(t *testing.T) {
+	t.Parallel()
+	s, err := store.Open(t.Context(), t.TempDir(), store.Create)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	w := worldIn(t, s, audittest.Ring(t, origin))
+	dir := t.TempDir()
+	served := serve(t, w.handler())
+	for _, size := range []int64{0, 1, 256, 700} {
+		w.grow(t, size)
+		w.publish(t, dir)
+		for name, f := range map[string]fsck.Fetcher{"handler": served, "folder": client.FileFetcher{Root: dir}} {
+			if err := w.accepted(t, f); err != nil {
+				t.Errorf("%s, size %d: %v", name, size, err)
+			}
 		}
 	}
 }

@@ -8,8 +8,6 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
-
-	"github.com/taffrail-dev/taffrail/internal/store"
 )
 
 // appendOne appends one entry at a time, in turns with the plain insert, and then with Tessera.
@@ -72,7 +70,7 @@ func (s *single) run(ctx context.Context, n int) error {
 				return errors.Join(s.committed.measure(func() error { return s.ours.commit(ctx, leaf) }), s.signing.measure(func() error { return s.ours.sign(ctx) }))
 			}),
 			s.plainly.measure(func() error { return s.base.append(leaf) }),
-			s.full.measure(func() error { return errors.Join(s.rows.record(ctx), s.rows.sign(ctx)) }),
+			s.full.measure(func() error { return s.rows.recordAndSign(ctx, nil) }),
 			s.syncs.measure(s.base.remember),
 		)
 		if err != nil {
@@ -88,7 +86,7 @@ func (s *single) run(ctx context.Context, n int) error {
 		time.Sleep(pause)
 		err := errors.Join(
 			s.pausedPublished.measure(func() error { return s.peer.publish(ctx, s.take()) }),
-			s.pausedSigned.measure(func() error { return errors.Join(s.rows.record(ctx), s.rows.sign(ctx)) }),
+			s.pausedSigned.measure(func() error { return s.rows.recordAndSign(ctx, nil) }),
 		)
 		if err != nil {
 			return err
@@ -119,14 +117,4 @@ func (s *single) print() {
 		fmt.Printf(" %s %s;", name, millis(s.ours.steps.sum[name]/time.Duration(len(s.signing))))
 	}
 	fmt.Println()
-}
-
-// record appends an entry by its type, with the rows that follow from it.
-func (l *ledger) record(ctx context.Context) error {
-	return l.store.Update(ctx, func(tx *store.Tx) error {
-		e := driftEntry()
-		e.Time, e.Nonce, e.Actor = time.Now(), someNonce, "taffrail/bench"
-		_, err := tx.Append(e)
-		return err
-	})
 }

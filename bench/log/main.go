@@ -72,7 +72,7 @@ func main() {
 	flag.DurationVar(&o.duration, "for", 3*time.Second, "writers, postgres: how long each run takes")
 	flag.StringVar(&o.dir, "dir", "", "where everything is stored; empty makes a temporary folder")
 	flag.StringVar(&o.profile, "profile", "", "file for a CPU profile of this process")
-	flag.StringVar(&o.only, "only", "", "writers: sides whose names hold this; for a profile")
+	flag.StringVar(&o.only, "only", "", "writers, postgres: sides whose names hold this; for a profile")
 	child := flag.String("child", "", "what another process of this program does: verify or bundle")
 	flag.Parse()
 	o.suites = strings.Split(*suites, ",")

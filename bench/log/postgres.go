@@ -40,29 +40,17 @@ func postgresWriters(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	sides := []struct {
-		name string
-		do   func(context.Context, []byte) error
-		all  []float64
-	}{
+	sides := []*side{
 		{name: "until committed", do: ours.commit},
-		{name: "until signed", do: func(ctx context.Context, leaf []byte) error {
-			return errors.Join(ours.commit(ctx, leaf), ours.sign(ctx))
-		}},
-		{name: "with the rows of the index, until signed", do: func(ctx context.Context, _ []byte) error { return errors.Join(ours.record(ctx), ours.sign(ctx)) }},
+		{name: "until signed", do: ours.commitAndSign},
+		{name: "with the rows of the index, until signed", do: ours.recordAndSign},
 	}
-	for range o.runs {
-		for i, side := range sides {
-			r, err := rate(ctx, o.pgWriters, o.duration, func(ctx context.Context, n int64) error { return side.do(ctx, leaf(n)) })
-			if err != nil {
-				return fmt.Errorf("%s: %w", side.name, err)
-			}
-			sides[i].all = append(sides[i].all, r)
-		}
+	if err := byTurns(ctx, o, o.pgWriters, leaf, sides); err != nil {
+		return err
 	}
 	fmt.Printf("\n%s, %d writers in one process, %v a run\n\n| | entries/s |\n|---|---|\n", server.version, o.pgWriters, o.duration)
-	for _, side := range sides {
-		fmt.Printf("| %s | %.0f |\n", side.name, median(side.all))
+	for _, s := range sides {
+		fmt.Printf("| %s | %.0f |\n", s.name, s.median())
 	}
 	return s.Close()
 }

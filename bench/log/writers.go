@@ -35,38 +35,52 @@ func manyWriters(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	sides := []struct {
-		name string
-		do   func(context.Context, []byte) error
-		all  []float64
-	}{
-		{name: "taffrail, until signed", do: func(ctx context.Context, leaf []byte) error {
-			return errors.Join(ours.commit(ctx, leaf), ours.sign(ctx))
-		}},
+	sides := []*side{
+		{name: "taffrail, until signed", do: ours.commitAndSign},
 		{name: "taffrail, until committed", do: ours.commit},
-		{name: "taffrail with the rows of the index, until signed", do: func(ctx context.Context, _ []byte) error { return errors.Join(ours.record(ctx), ours.sign(ctx)) }},
+		{name: "taffrail with the rows of the index, until signed", do: ours.recordAndSign},
 		{name: "Tessera POSIX, until integrated", do: peer.integrate},
 		{name: "Tessera POSIX, until published", do: peer.publish},
 	}
-	for range o.runs {
-		for i, side := range sides {
-			if !strings.Contains(side.name, o.only) {
-				sides[i].all = append(side.all, 0)
-				continue
-			}
-			r, err := rate(ctx, o.writers, o.duration, func(ctx context.Context, n int64) error { return side.do(ctx, leaf(n)) })
-			if err != nil {
-				return fmt.Errorf("%s: %w", side.name, err)
-			}
-			sides[i].all = append(sides[i].all, r)
-		}
+	if err := byTurns(ctx, o, o.writers, leaf, sides); err != nil {
+		return err
 	}
-	integrated := median(sides[3].all)
 	fmt.Printf("\n%d writers, %v a run, by turns; Tessera with %v, the best of %v\n\n| | entries/s | beside Tessera, integrated |\n|---|---|---|\n", o.writers, o.duration, best, batchings)
-	for _, side := range sides {
-		fmt.Printf("| %s | %.0f | %.1fx |\n", side.name, median(side.all), ratio(median(side.all), integrated))
+	for _, s := range sides {
+		fmt.Printf("| %s | %.0f | %.2fx |\n", s.name, s.median(), ratio(s.median(), sides[3].median()))
 	}
 	return errors.Join(ours.store.Close(), peer.Close(ctx))
+}
+
+// A side is one of those that are measured by turns.
+type side struct {
+	name  string
+	do    func(ctx context.Context, leaf []byte) error
+	rates []float64
+}
+
+func (s *side) median() float64 {
+	if len(s.rates) == 0 {
+		return 0
+	}
+	return median(s.rates)
+}
+
+// byTurns has so many writers append with each side in turn, again and again.
+func byTurns(ctx context.Context, o options, writers int, leaf func(int64) []byte, sides []*side) error {
+	for range o.runs {
+		for _, s := range sides {
+			if !strings.Contains(s.name, o.only) {
+				continue
+			}
+			r, err := rate(ctx, writers, o.duration, func(ctx context.Context, n int64) error { return s.do(ctx, leaf(n)) })
+			if err != nil {
+				return fmt.Errorf("%s: %w", s.name, err)
+			}
+			s.rates = append(s.rates, r)
+		}
+	}
+	return nil
 }
 
 // sharedMill makes leaves for many at once.
