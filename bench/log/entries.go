@@ -38,7 +38,7 @@ type mill struct {
 func newMill() (m mill, err error) {
 	m.began, m.nonces = time.Now().UTC().Add(-24*time.Hour), rand.NewChaCha8([32]byte{1})
 	exported := taffrail.Exported{From: 0, To: 256, Size: 1000}
-	if m.drift, err = template(driftEntry()); err == nil {
+	if m.drift, err = template(driftEntry(1)); err == nil {
 		m.intent, err = template(taffrail.Entry{Outcome: taffrail.OutcomeIntended, Body: exported})
 	}
 	if err == nil {
@@ -47,13 +47,13 @@ func newMill() (m mill, err error) {
 	return m, err
 }
 
-// driftEntry is what most entries are.
-func driftEntry() taffrail.Entry {
+// driftEntry is what most entries are. Each is about a resource of its own.
+func driftEntry(n uint64) taffrail.Entry {
 	return taffrail.Entry{
-		Scope: "terraform/0b6e5a/default", Resource: `module.network.aws_security_group_rule.egress["eu-west-1"]`, Outcome: taffrail.OutcomeObserved,
+		Scope: "terraform/0b6e5a/default", Resource: taffrail.Address(fmt.Sprintf("module.network.aws_security_group_rule.egress[\"%016x\"]", n)), Outcome: taffrail.OutcomeObserved,
 		Request: "7c9e6679-7425-40de-944b-e07fc1f90ae7",
 		Body: taffrail.DriftFound{DriftSeen: taffrail.DriftSeen{
-			Drift: "d-5f0b7a3d9c214e86", Type: "aws_security_group_rule", ID: "sgr-0a1b2c3d4e5f60718", Status: taffrail.Modified, Serial: 41, Changes: 2,
+			Drift: taffrail.DriftID(fmt.Sprintf("d-%016x", n)), Type: "aws_security_group_rule", ID: "sgr-0a1b2c3d4e5f60718", Status: taffrail.Modified, Serial: 41, Changes: 2,
 			Finding: taffrail.BlobRef{SHA256: strings.Repeat("5a", 32), Size: 1234},
 		}},
 	}

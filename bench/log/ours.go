@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"path/filepath"
 	"sync"
 	"time"
@@ -102,7 +103,7 @@ func (l *ledger) commitAndSign(ctx context.Context, leaf []byte) error {
 // record appends an entry by its type, with the rows that follow from it.
 func (l *ledger) record(ctx context.Context) error {
 	return l.store.Update(ctx, func(tx *store.Tx) error {
-		e := driftEntry()
+		e := driftEntry(rand.Uint64())
 		e.Time, e.Nonce, e.Actor = time.Now(), someNonce, "taffrail/bench"
 		_, err := tx.Append(e)
 		return err

@@ -12,7 +12,16 @@ import (
 
 // batchings are those that Tessera is tried with.
 var batchings = []batching{
-	{16, time.Millisecond}, {32, time.Millisecond}, {64, time.Millisecond}, {64, 5 * time.Millisecond}, {256, time.Millisecond}, {256, 5 * time.Millisecond}, {256, 20 * time.Millisecond},
+	{16, time.Millisecond}, {32, time.Millisecond}, {64, time.Millisecond}, {64, 5 * time.Millisecond},
+	{256, time.Millisecond}, {256, 5 * time.Millisecond}, {256, 20 * time.Millisecond},
+}
+
+func tried() string {
+	var all []string
+	for _, b := range batchings {
+		all = append(all, b.String())
+	}
+	return strings.Join(all, ", ")
 }
 
 // manyWriters has many writers append at once, each waiting for its own entry.
@@ -45,7 +54,7 @@ func manyWriters(ctx context.Context, o options) error {
 	if err := byTurns(ctx, o, o.writers, leaf, sides); err != nil {
 		return err
 	}
-	fmt.Printf("\n%d writers, %v a run, by turns; Tessera with %v, the best of %v\n\n| | entries/s | beside Tessera, integrated |\n|---|---|---|\n", o.writers, o.duration, best, batchings)
+	fmt.Printf("\n%d writers, %v a run, by turns; Tessera with %v, the best of %s\n\n| | entries/s | beside Tessera, integrated |\n|---|---|---|\n", o.writers, o.duration, best, tried())
 	for _, s := range sides {
 		fmt.Printf("| %s | %.0f | %.2fx |\n", s.name, s.median(), ratio(s.median(), sides[3].median()))
 	}
