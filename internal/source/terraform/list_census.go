@@ -27,7 +27,7 @@ type census struct {
 // take lists the type, again where the system throttles it.
 func (c *census) take(ctx context.Context, config []byte) *provider.Failure {
 	v := c.visit
-	request := provider.ListRequest{Type: c.name, Config: config, Limit: maxListed + 1, Idle: v.listing.stack.config.Timeout}
+	request := v.request(c.name, config)
 	return v.patiently(ctx, func() *provider.Failure {
 		c.count, c.nameless, c.dropped, c.strangers = 0, 0, false, nil
 		f := v.session.process.List(ctx, request, c.add)
@@ -36,6 +36,15 @@ func (c *census) take(ctx context.Context, config []byte) *provider.Failure {
 		}
 		return f
 	})
+}
+
+// listTimeouts is how many times as long as a call a list may take, as long as it goes on: a long one is many calls of the provider.
+const listTimeouts = 10
+
+// request asks for a list of a type.
+func (v *visit) request(t string, config []byte) provider.ListRequest {
+	timeout := v.listing.stack.config.Timeout
+	return provider.ListRequest{Type: t, Config: config, Limit: maxListed + 1, Idle: timeout, Total: listTimeouts * timeout}
 }
 
 // patiently calls again what the system throttles, each time after a longer pause, and never at one moment with others.

@@ -100,9 +100,9 @@ func (v *visit) again(ctx context.Context, t string, unsure []*candidate) []*can
 		return nil // it was said before
 	}
 	second := map[string]provider.Listed{}
-	f = v.session.process.List(ctx, provider.ListRequest{
-		Type: t, Config: config, Objects: true, Limit: maxListed + 1, Idle: v.listing.stack.config.Timeout,
-	}, func(l provider.Listed) { second[decodeKey(l.Identity, k)] = l })
+	request := v.request(t, config)
+	request.Objects = true
+	f = v.session.process.List(ctx, request, func(l provider.Listed) { second[decodeKey(l.Identity, k)] = l })
 	if f != nil {
 		v.listing.note(t, v.gap(f))
 		if f.Lost {

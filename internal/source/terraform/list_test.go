@@ -92,11 +92,15 @@ func TestListMisbehaves(t *testing.T) {
 		{"an error before others", testprovider.List{Entries: append([]testprovider.Entry{{Error: "cannot look at it"}}, entries("theirs")...)}, taffrail.ReasonError, true},
 		{"throttled", testprovider.List{Fault: "throttle", Entries: entries("theirs")}, "", true},
 		{"without an identity", testprovider.List{Entries: append(entries("theirs"), testprovider.Entry{})}, taffrail.ReasonError, true},
+		{"no end", testprovider.List{Fault: "endless", Entries: entries("theirs")}, taffrail.ReasonError, true},
 		{"import unsupported", testprovider.List{Fault: "no-import", Entries: entries("theirs")}, "", true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := things(t, tt.list)
 			r.config.Timeout = 2 * time.Second
+			if tt.list.Fault == "endless" {
+				r.config.Timeout = time.Minute
+			}
 			got := once(t, r.open(), "odd_thing")
 			want, listed := gapped{"odd_thing": tt.reason}, ""
 			if tt.reason == "" {

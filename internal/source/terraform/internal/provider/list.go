@@ -3,6 +3,7 @@ package provider
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"time"
 
@@ -86,8 +87,9 @@ type ListRequest struct {
 	Type    string
 	Config  []byte        // msgpack, of the list's schema
 	Objects bool          // give each resource as a whole
-	Limit   int64         // at most so many
+	Limit   int64         // at most so many; 0 is no limit. A provider that goes on is not listened to
 	Idle    time.Duration // how long the provider may be silent; 0 is for ever
+	Total   time.Duration // how long it may talk; 0 is for ever
 }
 
 // A Listed is one resource of a list. What the provider did not give is nil.
@@ -116,20 +118,44 @@ func (p *Process) List(ctx context.Context, r ListRequest, each func(Listed)) *F
 		defer timer.Stop()
 		quiet = func() { timer.Reset(r.Idle) }
 	}
+	if r.Total > 0 {
+		timer := time.AfterFunc(r.Total, func() { cancel(errEndless) })
+		defer timer.Stop()
+	}
+	var given int64
 	f := p.stream(inner, &tfwire.ListResource_Request{
 		TypeName: r.Type, Config: config, IncludeResourceObject: r.Objects, Limit: r.Limit,
 	}, func(e *tfwire.ListResource_Event) {
 		quiet()
 		identity, object := e.GetIdentity().GetIdentityData(), e.GetResourceObject()
+		if r.Limit > 0 && given == r.Limit {
+			return // it was sent before the provider heard that it is enough
+		}
 		if identity != nil || object != nil || len(e.GetDiagnostic()) == 0 { // else it is a warning
 			each(Listed{Identity: identity, Object: object, Name: e.GetDisplayName()})
+			if given++; given == r.Limit {
+				cancel(errEnough)
+			}
 		}
 	})
-	if inner.Err() != nil {
-		return contextFailure(context.Cause(inner), "list the resources")
+	switch why := context.Cause(inner); {
+	case errors.Is(why, errEnough):
+		return nil
+	case errors.Is(why, errEndless):
+		return &Failure{
+			Reason: taffrail.ReasonTimeout, Detail: fmt.Sprintf("list the resources: no end after %v", r.Total),
+			Hint: "raise the timeout, or look at why the system is slow",
+		}
+	case why != nil:
+		return contextFailure(why, "list the resources")
 	}
 	return f
 }
+
+var (
+	errEnough  = errors.New("as many as were asked for")
+	errEndless = errors.New("no end in time")
+)
 
 // stream gives each event that is no error. An error in one of them is the list's failure, and does not end the stream: a provider may
 // go on after it could not look at one resource.

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/zclconf/go-cty/cty"
+	"github.com/zclconf/go-cty/cty/msgpack"
 	"google.golang.org/grpc/codes"
 
 	"github.com/taffrail-dev/taffrail"
@@ -150,6 +152,36 @@ func TestCloseEndsTheStubborn(t *testing.T) {
 	}
 	if _, f := p.Schemas(t.Context(), func(string) bool { return true }); f == nil {
 		t.Error("a closed process answered")
+	}
+}
+
+// A list that never ends is given up, by number where it goes on to show something, and by time where it does not.
+func TestListWithoutEnd(t *testing.T) {
+	for _, tc := range []struct {
+		list   testprovider.List
+		reason taffrail.Reason // empty: there was no failure
+	}{
+		{testprovider.List{Fault: "endless", Entries: []testprovider.Entry{{Key: "a"}}}, ""},
+		{testprovider.List{Fault: "drip:cannot look at it"}, taffrail.ReasonTimeout},
+	} {
+		p, world := start(t, "6")
+		if err := (testprovider.Lists{"odd_thing": tc.list}).Write(world); err != nil {
+			t.Fatal(err)
+		}
+		filter := cty.Object(map[string]cty.Type{"values": cty.List(cty.String)})
+		empty := cty.ObjectVal(map[string]cty.Value{"region": cty.NullVal(cty.String), "most": cty.NullVal(cty.Number), "filter": cty.ListValEmpty(filter)})
+		config, err := msgpack.Marshal(empty, empty.Type())
+		if err != nil {
+			t.Fatal(err)
+		}
+		given := 0
+		f := p.List(t.Context(), ListRequest{Type: "odd_thing", Config: config, Limit: 7, Idle: time.Minute, Total: 500 * time.Millisecond}, func(Listed) { given++ })
+		if tc.reason == "" && (f != nil || given != 7) {
+			t.Errorf("%d were given, failure %+v", given, f)
+		}
+		if tc.reason != "" && (f == nil || f.Reason != tc.reason || !strings.Contains(f.Detail, "no end after")) {
+			t.Errorf("failure %+v", f)
+		}
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/hashicorp/terraform-plugin-go/tfprotov5"
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
@@ -23,7 +24,8 @@ type Lists map[string]List
 // A List is what the list of a type shows.
 type List struct {
 	Entries []Entry `json:"entries"`
-	// Fault is how to misbehave: crash, hang, status (denied), diagnostic:TEXT, throttle (the first time), no-import.
+	// Fault is how to misbehave: crash, hang, status (denied), diagnostic:TEXT, throttle (the first time), no-import, endless (the
+	// entries again and again), drip:TEXT (an error again and again, with pauses).
 	Fault string `json:"fault,omitempty"`
 }
 
@@ -123,7 +125,7 @@ func (s *server) ListResource(ctx context.Context, r *tfprotov6.ListResourceRequ
 	case "hang":
 		<-ctx.Done()
 		return nil, ctx.Err()
-	case "diagnostic":
+	case "diagnostic", "drip":
 		l.Entries = append(l.Entries, Entry{Error: argument})
 	case "status":
 		return nil, status.Error(codes.PermissionDenied, "as requested")
@@ -133,9 +135,14 @@ func (s *server) ListResource(ctx context.Context, r *tfprotov6.ListResourceRequ
 		}
 	}
 	return &tfprotov6.ListResourceServerStream{Results: func(yield func(tfprotov6.ListResourceResult) bool) {
-		for _, t := range l.Entries {
-			if !yield(t.result(r)) {
-				return
+		for again := true; again; again = name == "endless" || name == "drip" {
+			for _, t := range l.Entries {
+				if !yield(t.result(r)) {
+					return
+				}
+			}
+			if name == "drip" {
+				time.Sleep(10 * time.Millisecond)
 			}
 		}
 	}}, nil
