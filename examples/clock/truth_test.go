@@ -2,23 +2,19 @@ package clock
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/taffrail-dev/taffrail/examples/score"
+	"github.com/taffrail-dev/taffrail/examples/stage"
 )
 
-// What the tests are given: a tofu or terraform besides those in PATH, and the released provider.
-const (
-	envProgram  = "TAFFRAIL_TEST_TOFU"
-	envProvider = "TAFFRAIL_TEST_PROVIDER_TIME"
-)
+// envProvider names the released provider.
+const envProvider = "TAFFRAIL_TEST_PROVIDER_TIME"
 
 // page holds the table of truth.
 const page = "../../docs/truth.md"
@@ -33,13 +29,9 @@ type world struct {
 // programs are those of this machine that can apply a stack, or the test is skipped.
 func programs(t *testing.T) (paths []string) {
 	t.Helper()
-	for _, name := range []string{os.Getenv(envProgram), "tofu", "terraform"} {
-		if path, err := exec.LookPath(name); err == nil && !slices.Contains(paths, path) {
-			paths = append(paths, path)
-		}
-	}
+	paths = stage.Programs()
 	if testing.Short() || len(paths) == 0 || os.Getenv(envProvider) == "" {
-		t.Skipf("-short, or no tofu and no terraform in PATH or %s, or %s names no provider: nothing was applied", envProgram, envProvider)
+		t.Skipf("-short, or no tofu and no terraform in PATH or %s, or %s names no provider: nothing was applied", stage.EnvProgram, envProvider)
 	}
 	return paths
 }
@@ -48,27 +40,10 @@ func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{t: t, folder: t.TempDir()}
 	w.taffrail = filepath.Join(w.folder, "taffrail")
-	if out, err := exec.Command("go", "build", "-buildvcs=false", "-o", w.taffrail, "github.com/taffrail-dev/taffrail/cmd/taffrail").CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
-	}
-	mirror := filepath.Join(w.folder, "mirror")
-	target := filepath.Join(mirror, "taffrail.example", "hashicorp", "time", "0.14.2", runtime.GOOS+"_"+runtime.GOARCH, "terraform-provider-time_v0.14.2")
-	quoted, err := json.Marshal(mirror)
-	if err != nil {
+	target := filepath.Join(w.folder, stage.Plugin("taffrail.example/hashicorp/time", "0.14.2"))
+	_, err := stage.Config(w.folder)
+	if err := errors.Join(err, stage.Build(w.folder, map[string]string{"taffrail": "cmd/taffrail"}), stage.Copy(filepath.Join(w.folder, "stack"), "stack")); err != nil {
 		t.Fatal(err)
-	}
-	code, err := os.ReadFile(filepath.Join("stack", "main.tf"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	config := "disable_checkpoint = true\nprovider_installation {\n  filesystem_mirror {\n    path = " + string(quoted) + "\n  }\n}\n"
-	for path, content := range map[string]string{filepath.Join(w.folder, "cli.tfrc"): config, filepath.Join(w.folder, "stack", "main.tf"): string(code)} {
-		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
-			t.Fatal(err)
-		}
 	}
 	if err := os.MkdirAll(filepath.Dir(target), 0o700); err != nil {
 		t.Fatal(err)
@@ -82,19 +57,15 @@ func newWorld(t *testing.T) *world {
 // run runs a program in the stack's folder, which must end with this status. Each program keeps its own data.
 func (w *world) run(status int, program string, args ...string) []byte {
 	w.t.Helper()
-	env := slices.DeleteFunc(os.Environ(), func(s string) bool { return strings.HasPrefix(s, "TF_") || strings.HasPrefix(s, "TAFFRAIL_") })
-	env = append(env, "TF_CLI_CONFIG_FILE="+filepath.Join(w.folder, "cli.tfrc"), "TF_IN_AUTOMATION=1", "CHECKPOINT_DISABLE=1",
-		"TAFFRAIL_CONFIG_DIR="+filepath.Join(w.folder, "config"), "TAFFRAIL_DATA_DIR="+filepath.Join(w.folder, "data"), "TAFFRAIL_STATE_DIR="+filepath.Join(w.folder, "state"))
+	env := stage.Environ(filepath.Join(w.folder, "cli.tfrc"), w.folder)
 	if filepath.Base(program) == "terraform" {
 		env = append(env, "TF_DATA_DIR="+filepath.Join(w.folder, "data-of-terraform"))
 	}
-	cmd := exec.Command(program, args...)
-	cmd.Dir, cmd.Env = filepath.Join(w.folder, "stack"), env
-	out, err := cmd.Output()
-	if cmd.ProcessState == nil || cmd.ProcessState.ExitCode() != status {
-		w.t.Fatalf("%s %v: %v, want exit status %d\n%s", program, args, err, status, out)
+	out, complaints, got, err := stage.Run(filepath.Join(w.folder, "stack"), env, program, args...)
+	if err != nil || got != status {
+		w.t.Fatalf("%s %v: %v, exit status %d, want %d\n%s%s", program, args, err, got, status, out, complaints)
 	}
-	return out
+	return []byte(out)
 }
 
 // scan has taffrail read the stack.

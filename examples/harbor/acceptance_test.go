@@ -7,15 +7,17 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/taffrail-dev/taffrail/examples/stage"
 )
 
 func TestAcceptance(t *testing.T) {
 	if testing.Short() {
 		t.Skip("-short: nothing was applied")
 	}
-	found := programs()
+	found := stage.Programs()
 	if len(found) == 0 {
-		t.Skipf("neither tofu nor terraform is in PATH, and %s names none: nothing was applied", envProgram)
+		t.Skip(stage.Missing)
 	}
 	built := buildTools(t)
 	for _, program := range found {

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/taffrail-dev/taffrail"
+	"github.com/taffrail-dev/taffrail/examples/stage"
 )
 
 // A scanned is what taffrail said of the stack.
@@ -68,13 +69,13 @@ func inEachWorld(t *testing.T, test func(looker)) {
 	if testing.Short() {
 		t.Skip("-short: nothing was applied")
 	}
-	found := programs()
+	found := stage.Programs()
 	if len(found) == 0 {
-		t.Skipf("neither tofu nor terraform is in PATH, and %s names none: nothing was applied", envProgram)
+		t.Skip(stage.Missing)
 	}
 	built := buildTools(t)
 	taffrail := filepath.Join(t.TempDir(), "taffrail")
-	goBuild(t, "../../cmd/taffrail", taffrail)
+	goBuild(t, filepath.Dir(taffrail), map[string]string{filepath.Base(taffrail): "cmd/taffrail"})
 	for _, program := range found {
 		t.Run(filepath.Base(program), func(t *testing.T) {
 			w := looker{newWorld(t, built, program), taffrail}
@@ -82,6 +83,7 @@ func inEachWorld(t *testing.T, test func(looker)) {
 			w.settings(zone)
 			w.want(0, "successfully initialized", "init", "-input=false")
 			w.want(0, "13 added", "apply", "-input=false", "-auto-approve")
+			w.age()
 			test(w)
 		})
 	}

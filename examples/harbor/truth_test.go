@@ -12,6 +12,7 @@ import (
 
 	"github.com/taffrail-dev/taffrail"
 	"github.com/taffrail-dev/taffrail/examples/score"
+	"github.com/taffrail-dev/taffrail/examples/stage"
 )
 
 // page holds the table of truth.
@@ -110,7 +111,7 @@ func (w *world) ask(others []score.Judge, note func(by string, said []score.Spot
 		w.t.Errorf("coverage %+v", coverage)
 	}
 	note(score.Taffrails.Name, said)
-	for i, program := range programs() {
+	for i, program := range stage.Programs() {
 		note(others[i].Name, w.refreshOnly(program))
 	}
 }
@@ -138,6 +139,7 @@ func TestScore(t *testing.T) {
 		}
 		w.ask(others, func(by string, said []score.Spot) { sheet.Round(by, truth, said) })
 		w.want(0, "Apply complete", "apply", "-input=false", "-auto-approve")
+		w.age()
 		if said, _, status := w.scan(); len(said) > 0 || status != 0 {
 			t.Errorf("left after the repair: exit status %d, %v", status, said)
 		}
@@ -152,17 +154,18 @@ func newApplied(t *testing.T) (*world, []score.Judge) {
 	if testing.Short() {
 		t.Skip("-short: nothing was applied")
 	}
-	found := programs()
+	found := stage.Programs()
 	if len(found) == 0 {
-		t.Skipf("neither tofu nor terraform is in PATH, and %s names none: nothing was applied", envProgram)
+		t.Skip(stage.Missing)
 	}
 	built := buildTools(t)
 	built.taffrail = filepath.Join(filepath.Dir(built.harbor), "taffrail")
-	goBuild(t, "github.com/taffrail-dev/taffrail/cmd/taffrail", built.taffrail)
+	goBuild(t, built.folder, map[string]string{"taffrail": "cmd/taffrail"})
 	w := newWorld(t, built, found[0])
 	w.copyStack("stack")
 	w.want(0, "successfully initialized", "init", "-input=false")
 	w.want(0, "13 added", "apply", "-input=false", "-auto-approve")
+	w.age()
 	var others []score.Judge
 	for _, program := range found {
 		others = append(others, score.Judge{Name: filepath.Base(program), Version: w.versionOf(program)})
@@ -182,7 +185,7 @@ func TestTrap12_PermissionErrorIsNotDeletion(t *testing.T) {
 	if len(coverage.Gaps) != 1 || coverage.Gaps[0].Address != "harbor_firewall.web" || coverage.Gaps[0].Reason != taffrail.ReasonDenied {
 		t.Errorf("coverage %+v", coverage)
 	}
-	for i, program := range programs() {
+	for i, program := range stage.Programs() {
 		if out, status := w.run(program, "plan", "-refresh-only", "-input=false", "-lock=false"); i == 0 && status != 1 {
 			t.Errorf("%s: exit status %d\n%s", others[i].Name, status, out)
 		}

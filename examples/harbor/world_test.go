@@ -1,37 +1,20 @@
 package harbor
 
 import (
-	"bytes"
-	"encoding/json"
-	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
-	"slices"
 	"strings"
 	"testing"
 	"time"
-)
 
-// envProgram names a tofu or terraform to test with, besides those in PATH.
-const envProgram = "TAFFRAIL_TEST_TOFU"
+	"github.com/taffrail-dev/taffrail/examples/stage"
+)
 
 const (
 	version = "0.1.0"
 	token   = "practice-token"
 )
-
-// programs returns the programs that can apply a stack on this machine.
-func programs() []string {
-	var out []string
-	for _, name := range []string{os.Getenv(envProgram), "tofu", "terraform"} {
-		if path, err := exec.LookPath(name); err == nil && !slices.Contains(out, path) {
-			out = append(out, path)
-		}
-	}
-	return out
-}
 
 // world is a cloud in a process of its own, a stack in a folder of its own, and
 // the program that applies it.
@@ -46,6 +29,7 @@ type world struct {
 
 // tools are what is built once for all worlds.
 type tools struct {
+	folder   string
 	harbor   string
 	taffrail string // only where a test scans
 	config   string // of the CLI: providers come from our mirror alone
@@ -54,26 +38,19 @@ type tools struct {
 func buildTools(t *testing.T) *tools {
 	t.Helper()
 	folder := t.TempDir()
-	built := &tools{harbor: filepath.Join(folder, "harbor"), config: filepath.Join(folder, "cli.tfrc")}
-	mirror := filepath.Join(folder, "mirror")
-	plugin := filepath.Join(mirror, "taffrail.example", "practice", "harbor", version, runtime.GOOS+"_"+runtime.GOARCH, "terraform-provider-harbor_v"+version)
-	goBuild(t, "./cmd/harbor", built.harbor)
-	goBuild(t, "./cmd/terraform-provider-harbor", plugin)
-	quoted, err := json.Marshal(mirror)
+	plugin := stage.Plugin("taffrail.example/practice/harbor", version)
+	goBuild(t, folder, map[string]string{"harbor": "examples/harbor/cmd/harbor", plugin: "examples/harbor/cmd/terraform-provider-harbor"})
+	config, err := stage.Config(folder)
 	if err != nil {
 		t.Fatal(err)
 	}
-	config := "disable_checkpoint = true\nprovider_installation {\n  filesystem_mirror {\n    path = " + string(quoted) + "\n  }\n}\n"
-	if err := os.WriteFile(built.config, []byte(config), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return built
+	return &tools{folder: folder, harbor: filepath.Join(folder, "harbor"), config: config}
 }
 
-func goBuild(t *testing.T, source, target string) {
+func goBuild(t *testing.T, folder string, packages map[string]string) {
 	t.Helper()
-	if out, err := exec.Command("go", "build", "-buildvcs=false", "-o", target, source).CombinedOutput(); err != nil {
-		t.Fatalf("go build %s: %v\n%s", source, err, out)
+	if err := stage.Build(folder, packages); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -114,24 +91,17 @@ func (w *world) start() {
 
 // environment is ours without what could lead the programs elsewhere.
 func (w *world) environment() []string {
-	env := slices.DeleteFunc(os.Environ(), func(s string) bool {
-		return strings.HasPrefix(s, "TF_") || strings.HasPrefix(s, "HARBOR_")
-	})
-	return append(env, "TF_CLI_CONFIG_FILE="+w.tools.config, "TF_IN_AUTOMATION=1", "CHECKPOINT_DISABLE=1", "HARBOR_URL="+w.url, "HARBOR_TOKEN="+token)
+	return append(stage.Environ(w.tools.config, w.folder, "HARBOR_"), "HARBOR_URL="+w.url, "HARBOR_TOKEN="+token)
 }
 
 // run runs a program in the stack's folder and returns its output and exit status.
 func (w *world) run(program string, args ...string) (string, int) {
 	w.t.Helper()
-	var out bytes.Buffer
-	cmd := exec.Command(program, args...)
-	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = filepath.Join(w.folder, "stack"), w.environment(), &out, &out
-	err := cmd.Run()
-	var status *exec.ExitError
-	if err != nil && !errors.As(err, &status) {
+	out, complaints, status, err := stage.Run(filepath.Join(w.folder, "stack"), w.environment(), program, args...)
+	if err != nil {
 		w.t.Fatal(err)
 	}
-	return out.String(), cmd.ProcessState.ExitCode()
+	return complaints + out, status
 }
 
 // want runs the stack's program and checks its exit status and that it says say.
@@ -166,33 +136,22 @@ func (w *world) copyStack(name string) {
 	if err := os.RemoveAll(target); err != nil {
 		w.t.Fatal(err)
 	}
-	sources, err := filepath.Glob(filepath.Join(name, "*.tf"))
-	if err != nil {
+	if err := stage.Copy(target, name); err != nil {
 		w.t.Fatal(err)
-	}
-	inner, err := filepath.Glob(filepath.Join(name, "modules", "*", "*.tf"))
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	for _, source := range append(sources, inner...) {
-		below, err := filepath.Rel(name, source)
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		w.copyFile(source, filepath.Join(target, below))
 	}
 }
 
 func (w *world) copyFile(source, target string) {
 	w.t.Helper()
-	content, err := os.ReadFile(source)
-	if err == nil {
-		err = os.MkdirAll(filepath.Dir(target), 0o700)
+	if err := stage.CopyFile(target, source); err != nil {
+		w.t.Fatal(err)
 	}
-	if err == nil {
-		err = os.WriteFile(target, content, 0o600)
-	}
-	if err != nil {
+}
+
+// age has the state be of an earlier day.
+func (w *world) age() {
+	w.t.Helper()
+	if err := stage.Age(filepath.Join(w.folder, "stack", "terraform.tfstate")); err != nil {
 		w.t.Fatal(err)
 	}
 }

@@ -1,14 +1,11 @@
 package kubernetes
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -16,10 +13,8 @@ import (
 
 	"github.com/taffrail-dev/taffrail"
 	"github.com/taffrail-dev/taffrail/examples/score"
+	"github.com/taffrail-dev/taffrail/examples/stage"
 )
-
-// envProgram names a tofu or terraform to test with, besides those in PATH.
-const envProgram = "TAFFRAIL_TEST_TOFU"
 
 // page holds the table of truth.
 const page = "../../docs/truth.md"
@@ -34,11 +29,7 @@ type judge struct {
 func judges(t *testing.T) []judge {
 	t.Helper()
 	var found []judge
-	for _, name := range []string{os.Getenv(envProgram), "tofu", "terraform"} {
-		path, err := exec.LookPath(name)
-		if err != nil || slices.ContainsFunc(found, func(j judge) bool { return j.path == path }) {
-			continue
-		}
+	for _, path := range stage.Programs() {
 		out, err := exec.Command(path, "version", "-json").Output()
 		var said struct {
 			Version string `json:"terraform_version"`
@@ -49,7 +40,7 @@ func judges(t *testing.T) []judge {
 		found = append(found, judge{score.Judge{Name: filepath.Base(path), Version: said.Version}, path})
 	}
 	if len(found) == 0 {
-		t.Skipf("neither tofu nor terraform is in PATH, and %s names none: nothing was applied", envProgram)
+		t.Skip(stage.Missing)
 	}
 	return found
 }
@@ -60,11 +51,7 @@ var binary = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	built := filepath.Join(folder, "taffrail")
-	if out, err := exec.Command("go", "build", "-buildvcs=false", "-o", built, "github.com/taffrail-dev/taffrail/cmd/taffrail").CombinedOutput(); err != nil {
-		return built, fmt.Errorf("go build: %w\n%s", err, out)
-	}
-	return built, nil
+	return filepath.Join(folder, "taffrail"), stage.Build(folder, map[string]string{"taffrail": "cmd/taffrail"})
 })
 
 // built says whether a test asked for the binary.
@@ -98,19 +85,14 @@ func newWorld(t *testing.T, stack string) *world {
 	if w.taffrail, err = binary(); err != nil {
 		t.Fatal(err)
 	}
-	target := filepath.Join(w.path("mirror"), "taffrail.example", "gavinbunney", "kubectl", "1.19.0", runtime.GOOS+"_"+runtime.GOARCH, "terraform-provider-kubectl_v1.19.0")
+	target := w.path(stage.Plugin("taffrail.example/gavinbunney/kubectl", "1.19.0"))
 	if err := os.MkdirAll(filepath.Dir(target), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Symlink(provider, target); err != nil {
 		t.Fatal(err)
 	}
-	mirror, err := json.Marshal(w.path("mirror"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	config := "disable_checkpoint = true\nprovider_installation {\n  filesystem_mirror {\n    path = " + string(mirror) + "\n  }\n}\n"
-	if err := os.WriteFile(w.path("cli.tfrc"), []byte(config), 0o600); err != nil {
+	if _, err := stage.Config(w.path(".")); err != nil {
 		t.Fatal(err)
 	}
 	kubeconfig := fmt.Sprintf(`{"apiVersion": "v1", "kind": "Config", "current-context": "practice",
@@ -120,42 +102,18 @@ func newWorld(t *testing.T, stack string) *world {
 	if err := os.WriteFile(w.path("kubeconfig"), []byte(kubeconfig), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	w.copyStack(stack)
+	if err := stage.Copy(w.path("stack"), stack); err != nil {
+		t.Fatal(err)
+	}
 	w.do(w.program, "init", "-input=false")
 	w.do(w.program, "apply", "-input=false", "-auto-approve")
 	return w
 }
 
-// copyStack copies the code alone, whatever a run in its place has left there.
-func (w *world) copyStack(stack string) {
-	w.t.Helper()
-	files, err := filepath.Glob(filepath.Join(stack, "*.tf"))
-	if err != nil || len(files) == 0 {
-		w.t.Fatalf("%s holds no code: %v", stack, err)
-	}
-	if err := os.MkdirAll(w.path("stack"), 0o700); err != nil {
-		w.t.Fatal(err)
-	}
-	for _, file := range files {
-		content, err := os.ReadFile(file)
-		if err == nil {
-			err = os.WriteFile(filepath.Join(w.path("stack"), filepath.Base(file)), content, 0o600)
-		}
-		if err != nil {
-			w.t.Fatal(err)
-		}
-	}
-}
-
 // environment is ours without what could lead the programs elsewhere. The provider keeps what the server can do below HOME.
 func (w *world) environment(by judge) []string {
-	env := slices.DeleteFunc(os.Environ(), func(s string) bool {
-		return strings.HasPrefix(s, "TF_") || strings.HasPrefix(s, "KUBE") || strings.HasPrefix(s, "TAFFRAIL_") || strings.HasPrefix(s, "HOME=")
-	})
-	env = append(env, "HOME="+w.path("home"), "TF_CLI_CONFIG_FILE="+w.path("cli.tfrc"), "TF_IN_AUTOMATION=1", "CHECKPOINT_DISABLE=1",
-		"TF_VAR_server="+w.server, "TF_VAR_ca="+w.authority(), "TF_VAR_token="+deployer,
-		"KUBE_CONFIG_PATH="+w.path("kubeconfig"),
-		"TAFFRAIL_CONFIG_DIR="+w.path("config"), "TAFFRAIL_DATA_DIR="+w.path("data"), "TAFFRAIL_STATE_DIR="+w.path("state"))
+	env := append(stage.Environ(w.path("cli.tfrc"), w.path("."), "KUBE", "HOME="), "HOME="+w.path("home"),
+		"TF_VAR_server="+w.server, "TF_VAR_ca="+w.authority(), "TF_VAR_token="+deployer, "KUBE_CONFIG_PATH="+w.path("kubeconfig"))
 	if by.path != "" && by != w.program {
 		env = append(env, "TF_DATA_DIR="+w.path("data-of-"+by.Name))
 	}
@@ -174,15 +132,11 @@ func (w *world) authority() string {
 // run runs a program in the stack's folder. It returns what it said and its exit status.
 func (w *world) run(by judge, program string, args ...string) (stdout, stderr string, status int) {
 	w.t.Helper()
-	var out, complaints bytes.Buffer
-	cmd := exec.Command(program, args...)
-	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = w.path("stack"), w.environment(by), &out, &complaints
-	err := cmd.Run()
-	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) {
+	stdout, stderr, status, err := stage.Run(w.path("stack"), w.environment(by), program, args...)
+	if err != nil {
 		w.t.Fatal(err)
 	}
-	return out.String(), complaints.String(), cmd.ProcessState.ExitCode()
+	return stdout, stderr, status
 }
 
 // do runs a judge's program, which must succeed.

@@ -2,13 +2,11 @@ package legacy_test
 
 import (
 	"encoding/json"
-	"os"
-	"os/exec"
 	"path/filepath"
-	"slices"
 	"testing"
 
 	"github.com/taffrail-dev/taffrail/examples/score"
+	"github.com/taffrail-dev/taffrail/examples/stage"
 )
 
 // page holds the table of truth.
@@ -26,11 +24,7 @@ type jury struct {
 func (w *world) gather(suite, provider string) *jury {
 	w.t.Helper()
 	j := &jury{sheet: score.New(suite, provider)}
-	for _, name := range []string{os.Getenv(envProgram), "tofu", "terraform"} {
-		path, err := exec.LookPath(name)
-		if err != nil || slices.Contains(j.paths, path) {
-			continue
-		}
+	for _, path := range stage.Programs() {
 		out, _, _ := w.run(path, "version", "-json")
 		var said struct {
 			Version string `json:"terraform_version"`

@@ -1,25 +1,17 @@
 package legacy_test
 
 import (
-	"bytes"
-	"encoding/json"
-	"errors"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/taffrail-dev/taffrail/examples/harbor/client"
+	"github.com/taffrail-dev/taffrail/examples/stage"
 )
-
-// envProgram names a tofu or terraform to test with, before those in PATH.
-const envProgram = "TAFFRAIL_TEST_TOFU"
 
 const (
 	version = "0.1.0"
@@ -32,24 +24,20 @@ var binaries = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	const root = "github.com/taffrail-dev/taffrail/"
-	for target, source := range map[string]string{
-		"harbor":               root + "examples/harbor/cmd/harbor",
-		"taffrail":             root + "cmd/taffrail",
-		plugin("harborlegacy"): root + "examples/harbor/cmd/terraform-provider-harborlegacy",
-		plugin("harbormixed"):  root + "examples/harbor/legacy/cmd/terraform-provider-harbormixed",
-	} {
-		if out, err := exec.Command("go", "build", "-buildvcs=false", "-o", filepath.Join(folder, target), source).CombinedOutput(); err != nil {
-			return folder, fmt.Errorf("go build %s: %w\n%s", source, err, out)
-		}
+	err = stage.Build(folder, map[string]string{
+		"harbor":               "examples/harbor/cmd/harbor",
+		"taffrail":             "cmd/taffrail",
+		plugin("harborlegacy"): "examples/harbor/cmd/terraform-provider-harborlegacy",
+		plugin("harbormixed"):  "examples/harbor/legacy/cmd/terraform-provider-harbormixed",
+	})
+	if err == nil {
+		_, err = stage.Config(folder)
 	}
-	return folder, nil
+	return folder, err
 })
 
 // plugin is where a filesystem mirror has a provider.
-func plugin(name string) string {
-	return filepath.Join("mirror", "taffrail.example", "practice", name, version, runtime.GOOS+"_"+runtime.GOARCH, "terraform-provider-"+name+"_v"+version)
-}
+func plugin(name string) string { return stage.Plugin("taffrail.example/practice/"+name, version) }
 
 func TestMain(m *testing.M) {
 	status := m.Run()
@@ -88,33 +76,24 @@ func newWorld(t *testing.T, stack string) *world {
 		t.Fatal(err)
 	}
 	w.serve()
-	if err := os.CopyFS(w.path("stack"), os.DirFS(stack)); err != nil {
+	if err := stage.Copy(w.path("stack"), stack); err != nil {
 		t.Fatal(err)
 	}
-	for _, left := range []string{".terraform", ".terraform.lock.hcl", "terraform.tfstate"} { // by whoever tried the stack in its place
-		if err := os.RemoveAll(w.path("stack", left)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	mirror, err := json.Marshal(filepath.Join(w.bin, "mirror"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.write("cli.tfrc", "disable_checkpoint = true\nprovider_installation {\n  filesystem_mirror {\n    path = "+string(mirror)+"\n  }\n}\n")
 	w.want(0, "init", "-input=false")
 	w.want(0, "apply", "-input=false", "-auto-approve")
+	if err := stage.Age(w.path("stack", "terraform.tfstate")); err != nil {
+		t.Fatal(err)
+	}
 	return w
 }
 
 func program(t *testing.T) string {
 	t.Helper()
-	for _, name := range []string{os.Getenv(envProgram), "tofu", "terraform"} {
-		if path, err := exec.LookPath(name); err == nil {
-			return path
-		}
+	found := stage.Programs()
+	if len(found) == 0 {
+		t.Skip(stage.Missing)
 	}
-	t.Skipf("neither tofu nor terraform is in PATH, and %s names none: nothing was applied", envProgram)
-	return ""
+	return found[0]
 }
 
 func (w *world) path(parts ...string) string {
@@ -160,26 +139,17 @@ func (w *world) serve() {
 
 // environment is ours without what could lead the programs elsewhere.
 func (w *world) environment() []string {
-	env := slices.DeleteFunc(os.Environ(), func(s string) bool {
-		return strings.HasPrefix(s, "TF_") || strings.HasPrefix(s, "HARBOR_") || strings.HasPrefix(s, "TAFFRAIL_")
-	})
-	return append(env, "TF_CLI_CONFIG_FILE="+w.path("cli.tfrc"), "TF_IN_AUTOMATION=1", "CHECKPOINT_DISABLE=1",
-		"HARBOR_URL="+w.url, "HARBOR_TOKEN="+token,
-		"TAFFRAIL_CONFIG_DIR="+w.path("taffrail", "config"), "TAFFRAIL_DATA_DIR="+w.path("taffrail", "data"), "TAFFRAIL_STATE_DIR="+w.path("taffrail", "state"))
+	return append(stage.Environ(filepath.Join(w.bin, "cli.tfrc"), w.path("taffrail"), "HARBOR_"), "HARBOR_URL="+w.url, "HARBOR_TOKEN="+token)
 }
 
 // run runs a program in the stack's folder. It returns what it said and its exit status.
 func (w *world) run(program string, args ...string) (stdout, stderr string, status int) {
 	w.t.Helper()
-	var out, complaints bytes.Buffer
-	cmd := exec.Command(program, args...)
-	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = w.path("stack"), w.environment(), &out, &complaints
-	err := cmd.Run()
-	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) {
+	stdout, stderr, status, err := stage.Run(w.path("stack"), w.environment(), program, args...)
+	if err != nil {
 		w.t.Fatal(err)
 	}
-	return out.String(), complaints.String(), cmd.ProcessState.ExitCode()
+	return stdout, stderr, status
 }
 
 // want runs the stack's program and checks its exit status.
