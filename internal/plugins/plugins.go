@@ -4,6 +4,8 @@ package plugins
 
 import (
 	"github.com/taffrail-dev/taffrail/internal/plug"
+	"github.com/taffrail-dev/taffrail/internal/source/cloudtrail"
+	"github.com/taffrail-dev/taffrail/internal/source/kubeaudit"
 	"github.com/taffrail-dev/taffrail/internal/source/terraform"
 	"github.com/taffrail-dev/taffrail/internal/trust/file"
 	"github.com/taffrail-dev/taffrail/internal/trust/postgres"
@@ -15,7 +17,9 @@ import (
 
 // Register registers every plug-in.
 func Register(r *plug.Registry) {
+	cloudtrail.Register(r)
 	file.Register(r)
+	kubeaudit.Register(r)
 	postgres.Register(r)
 	s3.Register(r)
 	socket.Register(r)

@@ -1,0 +1,271 @@
+package kubeaudit
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/taffrail-dev/taffrail"
+)
+
+// bodies fills in request, response and the object that the event left behind.
+func (d decoder) bodies(e *taffrail.Event, r record) (err error) {
+	secret := r.ObjectRef != nil && r.ObjectRef.Resource == "secrets"
+	if e.Request, err = d.body("requestObject", r.RequestObject, secret); err != nil {
+		return err
+	}
+	if e.Response, err = d.body("responseObject", r.ResponseObject, secret); err != nil {
+		return err
+	}
+	e.State = snapshot(*e, r)
+	if uid := at(e.Response, "metadata", "uid"); e.State != nil && uid.Text() != "" {
+		e.Refs = append(e.Refs, uid.Text())
+	}
+	if name := at(e.Response, "metadata", "name"); e.State != nil && r.ObjectRef.Name == "" && name.Text() != "" {
+		named := r
+		ref := *r.ObjectRef
+		ref.Name, ref.UID = name.Text(), "" // the name of what is created may be in the answer alone
+		named.ObjectRef = &ref
+		e.Refs = append(e.Refs, refs(named)...)
+	}
+	return nil
+}
+
+func (d decoder) body(field string, raw json.RawMessage, secret bool) (taffrail.Value, error) {
+	if len(raw) == 0 {
+		return taffrail.Unknown(), nil
+	}
+	v, err := taffrail.FromJSON(raw)
+	if err != nil {
+		return v, fmt.Errorf("field %s: it cannot be read as JSON of a sane depth and size", field)
+	}
+	if v.Shape() == taffrail.ShapeList {
+		v = fromJSONPatch(v)
+	}
+	if secret || at(v, "kind").Text() == "Secret" {
+		return d.sealSecret(v), nil
+	}
+	return d.sealNamed("", v), nil
+}
+
+// snapshot is the object that a successful write left behind. A subresource of the object answers with the object, but for scale and a few
+// that answer with a document of their own.
+func snapshot(e taffrail.Event, r record) *taffrail.Snapshot {
+	if r.ObjectRef == nil || !e.Changes() {
+		return nil
+	}
+	s := &taffrail.Snapshot{Object: e.Response, Asserts: e.Request, Replace: r.Verb == "update" || r.Verb == "create", Deleted: r.Verb == "delete" || r.Verb == "deletecollection"}
+	if r.ObjectRef.Subresource == "scale" {
+		return scaled(s)
+	}
+	if at(e.Response, "metadata", "resourceVersion").Text() == "" && !s.Deleted {
+		return nil
+	}
+	s.Stamp = stampOf(e.Response)
+	s.Based = number(at(e.Request, "metadata", "resourceVersion"))
+	if s.Deleted {
+		s.Object = taffrail.Null()
+	}
+	return s
+}
+
+// scaled is what is known of an object after its scale was written: the number of replicas, and nothing else.
+func scaled(s *taffrail.Snapshot) *taffrail.Snapshot {
+	replicas := at(s.Object, "spec", "replicas")
+	if replicas.IsUnknown() && at(s.Object, "metadata", "resourceVersion").Text() != "" {
+		replicas = taffrail.Int(0) // Scale leaves out a zero
+	}
+	if replicas.IsUnknown() {
+		return nil
+	}
+	s.Stamp = taffrail.Stamp{Version: number(at(s.Object, "metadata", "resourceVersion"))}
+	s.Object = taffrail.Object(map[string]taffrail.Value{"spec": taffrail.Object(map[string]taffrail.Value{"replicas": replicas})})
+	s.Partial, s.Replace, s.Asserts = true, false, s.Object
+	return s
+}
+
+func stampOf(object taffrail.Value) taffrail.Stamp {
+	return taffrail.Stamp{
+		Version:    number(at(object, "metadata", "resourceVersion")),
+		Generation: number(at(object, "metadata", "generation")),
+	}
+}
+
+// number is a counter, or 0 where there is none.
+func number(v taffrail.Value) int64 {
+	n, err := strconv.ParseInt(v.Text(), 10, 64)
+	if err != nil || n < 0 {
+		return 0
+	}
+	return n
+}
+
+// at is the value at names one below the other, and unknown where there is none.
+func at(v taffrail.Value, names ...string) taffrail.Value {
+	for _, name := range names {
+		field, ok := v.Field(name)
+		if !ok {
+			return taffrail.Unknown()
+		}
+		v = field
+	}
+	return v
+}
+
+// fromJSONPatch gives the part of an object that a JSON patch (RFC 6902) names, null where it takes away. Places in lists become names
+// in it, since what stands there is not known.
+func fromJSONPatch(patch taffrail.Value) taffrail.Value {
+	root := map[string]any{}
+	for op := range patch.Elems() {
+		pointer, v := at(op, "path").Text(), at(op, "value")
+		switch at(op, "op").Text() {
+		case "add", "replace":
+			place(root, pointer, v)
+		case "remove":
+			place(root, pointer, taffrail.Null())
+		case "move":
+			place(root, at(op, "from").Text(), taffrail.Null())
+			place(root, pointer, taffrail.Unknown())
+		case "copy":
+			place(root, pointer, taffrail.Unknown())
+		}
+	}
+	return nest(root)
+}
+
+// maxPointer bounds how deep a pointer of a patch leads: the text is foreign.
+const maxPointer = 100
+
+func place(root map[string]any, pointer string, v taffrail.Value) {
+	names := strings.Split(strings.TrimPrefix(pointer, "/"), "/")
+	if len(names) > maxPointer {
+		return
+	}
+	for i, name := range names {
+		name = strings.ReplaceAll(strings.ReplaceAll(name, "~1", "/"), "~0", "~")
+		if i == len(names)-1 {
+			root[name] = v
+			return
+		}
+		below, ok := root[name].(map[string]any)
+		if !ok {
+			below = map[string]any{}
+			root[name] = below
+		}
+		root = below
+	}
+}
+
+func nest(tree map[string]any) taffrail.Value {
+	fields := make(map[string]taffrail.Value, len(tree))
+	for name, v := range tree {
+		if below, ok := v.(map[string]any); ok {
+			fields[name] = nest(below)
+			continue
+		}
+		fields[name] = v.(taffrail.Value)
+	}
+	return taffrail.Object(fields)
+}
+
+// lastApplied is the annotation in which kubectl keeps the whole object, data of Secrets included.
+const lastApplied = "kubectl.kubernetes.io/last-applied-configuration"
+
+// sealSecret replaces all data of a Secret, in a list of them as well. Data that was written as text is sealed as the server keeps it.
+func (d decoder) sealSecret(v taffrail.Value) taffrail.Value {
+	return fieldwise(v, func(name string, field taffrail.Value) taffrail.Value {
+		switch name {
+		case "data":
+			return d.sealAll(field, func(s taffrail.Value) taffrail.Value { return s })
+		case "stringData":
+			return d.sealAll(field, encoded)
+		case "items":
+			return elementwise(field, d.sealSecret)
+		}
+		return d.sealNamed(name, field)
+	})
+}
+
+func encoded(v taffrail.Value) taffrail.Value {
+	if v.Shape() != taffrail.ShapeString {
+		return v
+	}
+	return taffrail.String(base64.StdEncoding.EncodeToString([]byte(v.Text())))
+}
+
+func (d decoder) sealAll(v taffrail.Value, form func(taffrail.Value) taffrail.Value) taffrail.Value {
+	if v.Shape() != taffrail.ShapeObject {
+		return d.sealer.Seal(form(v))
+	}
+	return fieldwise(v, func(_ string, field taffrail.Value) taffrail.Value { return d.sealer.Seal(form(field)) })
+}
+
+// sealNamed replaces values whose names say that they are secrets, environment variables among them.
+func (d decoder) sealNamed(name string, v taffrail.Value) taffrail.Value {
+	switch v.Shape() {
+	case taffrail.ShapeList:
+		return elementwise(v, func(e taffrail.Value) taffrail.Value { return d.sealNamed(name, e) })
+	case taffrail.ShapeObject:
+		given := at(v, "name").Text()
+		return fieldwise(v, func(field string, e taffrail.Value) taffrail.Value {
+			if field == "value" && isSecretName(given) {
+				return d.sealNamed(given, e)
+			}
+			return d.sealNamed(field, e)
+		})
+	case taffrail.ShapeString:
+		if v.Text() != "" && (isSecretName(name) || isSecretText(v.Text()) || name == lastApplied && holdsSecret(v.Text())) {
+			return d.sealer.Seal(v)
+		}
+	}
+	return v
+}
+
+// holdsSecret says whether the text of an object is that of a Secret, or gives a variable of a secret name.
+func holdsSecret(text string) bool {
+	v, err := taffrail.FromJSON([]byte(text))
+	return err != nil || at(v, "kind").Text() == "Secret" || namesSecret(v)
+}
+
+func namesSecret(v taffrail.Value) bool {
+	if isSecretName(at(v, "name").Text()) && at(v, "value").Text() != "" {
+		return true
+	}
+	for name, e := range v.Fields() {
+		if isSecretName(name) && e.Text() != "" || namesSecret(e) {
+			return true
+		}
+	}
+	if v.Shape() == taffrail.ShapeList {
+		for e := range v.Elems() {
+			if namesSecret(e) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func fieldwise(v taffrail.Value, f func(string, taffrail.Value) taffrail.Value) taffrail.Value {
+	fields := make(map[string]taffrail.Value, v.Len())
+	for name, field := range v.Fields() {
+		fields[name] = f(name, field)
+	}
+	if v.Shape() != taffrail.ShapeObject {
+		return v
+	}
+	return taffrail.Object(fields)
+}
+
+func elementwise(v taffrail.Value, f func(taffrail.Value) taffrail.Value) taffrail.Value {
+	if v.Shape() != taffrail.ShapeList {
+		return v
+	}
+	var elems []taffrail.Value
+	for e := range v.Elems() {
+		elems = append(elems, f(e))
+	}
+	return taffrail.List(elems...)
+}
