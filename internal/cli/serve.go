@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -78,9 +77,11 @@ func (a *app) listen(network, address string) (net.Listener, error) {
 	if err != nil {
 		return nil, &taffrail.Error{Op: "listen", Kind: taffrail.KindUnavailable, Err: err, Hint: "name an address of this machine whose port is free, such as 127.0.0.1:8844"}
 	}
-	fmt.Fprintf(a.screen, "Listening on %s\n", safe(l.Addr().String()))
+	a.listening(l.Addr().String())
 	return l, nil
 }
+
+func (a *app) listening(at string) { fmt.Fprintf(a.screen, "Listening on %s\n", safe(at)) }
 
 func (a *app) signerCommand() *cobra.Command {
 	signer := a.group(&cobra.Command{
@@ -118,11 +119,7 @@ func (a *app) signerCommand() *cobra.Command {
 				return usage("give --socket /run/taffrail/signer.sock", "no socket is named")
 			}
 			return a.serving(ctx, false, func(s service, _ config.Installation) error {
-				l, err := a.listenSocket(socket)
-				if err != nil {
-					return err
-				}
-				return s.ServeSigner(ctx, l)
+				return s.ServeSigner(ctx, socket, func() { a.listening(socket) })
 			})
 		}),
 	}
@@ -204,19 +201,4 @@ func readLogs(path string) ([]byte, error) {
 		return nil, &taffrail.Error{Op: "read logs", Kind: taffrail.KindInvalid, Err: err, Hint: "`taffrail log policy` of each log prints its part"}
 	}
 	return text, nil
-}
-
-// listenSocket listens on a Unix socket that only those may use who may use its folder. One that a dead process left is removed.
-func (a *app) listenSocket(path string) (net.Listener, error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return nil, fileError(path, err)
-	}
-	if conn, err := net.Dial("unix", path); err == nil {
-		_ = conn.Close()
-		return nil, &taffrail.Error{Op: "listen", Kind: taffrail.KindConflict, Err: fmt.Errorf("%s is served by another process", path), Hint: "one signer serves one socket"}
-	}
-	if info, err := os.Lstat(path); err == nil && info.Mode().Type() == os.ModeSocket {
-		_ = os.Remove(path)
-	}
-	return a.listen("unix", path)
 }

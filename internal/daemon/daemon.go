@@ -46,6 +46,7 @@ type database interface {
 	audit.Storage
 	Update(ctx context.Context, f func(*store.Tx) error) error
 	Read(ctx context.Context, f func(*store.Tx) error) error
+	Sequence(ctx context.Context) error
 	Claim(ctx context.Context, name string) (release func(), err error)
 	Claimed(ctx context.Context, name string) (bool, error)
 	Close() error

@@ -15,6 +15,7 @@ import (
 	"github.com/taffrail-dev/taffrail"
 	"github.com/taffrail-dev/taffrail/audit"
 	"github.com/taffrail-dev/taffrail/audit/audittest"
+	"github.com/taffrail-dev/taffrail/internal/config"
 	"github.com/taffrail-dev/taffrail/internal/plug"
 )
 
@@ -149,6 +150,9 @@ type site struct {
 	stack   taffrail.Stack              // what is opened; nil: the world
 	opening func(context.Context) error // may keep the stack from being opened
 	clock   time.Time
+
+	installation config.Installation
+	remote       audit.RemoteSigner // that the plug-in "elsewhere" gives
 }
 
 func newSite(t *testing.T, w *world) *site {
@@ -171,8 +175,9 @@ func (s *site) daemon() *Daemon {
 	plug.Add(&r, "file", func(context.Context, plug.Env, nothing) (audit.Keyring, error) { return s.keyring, nil })
 	plug.Add(&r, "file", func(context.Context, plug.Env, nothing) (taffrail.Sealer, error) { return testSealer{}, nil })
 	plug.Add(&r, "fake", s.openStack)
+	plug.Add(&r, "elsewhere", func(context.Context, plug.Env, nothing) (audit.RemoteSigner, error) { return s.remote, nil })
 	return New(Options{
-		Version: "test", DataDir: s.data, StateDir: "the guard's", ConfigDir: "the keys'", Plugins: &r, Logger: slog.New(slog.DiscardHandler),
+		Version: "test", DataDir: s.data, StateDir: "the guard's", ConfigDir: "the keys'", Plugins: &r, Installation: s.installation, Logger: slog.New(slog.DiscardHandler),
 		Now: func() time.Time { s.clock = s.clock.Add(time.Second); return s.clock },
 	})
 }

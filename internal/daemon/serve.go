@@ -13,9 +13,11 @@ import (
 // witnessed and anchored, and hashes all of it again now and then, the result being an entry. What fails is told and tried again; only a
 // log that is not what it was ends it, with an error of [taffrail.KindCorrupt].
 func (d *Daemon) Serve(ctx context.Context) error {
-	if _, err := d.current(); err != nil {
+	l, err := d.current()
+	if err != nil {
 		return err
 	}
+	asked := ctx
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	in := d.options.Installation
@@ -31,13 +33,22 @@ func (d *Daemon) Serve(ctx context.Context) error {
 	if len(in.Anchors) > 0 {
 		duty("anchor", in.AnchorEvery, 0, d.anchorDuty)
 	}
+	duty("sign", signEvery, 0, func(ctx context.Context) error { _, err := l.log.Sign(ctx); return err })
+	duties.Go(func() {
+		if err := l.store.Sequence(ctx); err != nil {
+			stop(boundary("sequence log", err))
+		}
+	})
 	<-ctx.Done()
 	duties.Wait()
-	if cause := context.Cause(ctx); taffrail.KindOf(cause) == taffrail.KindCorrupt {
-		return cause
+	if asked.Err() != nil {
+		return nil
 	}
-	return nil
+	return context.Cause(ctx)
 }
+
+// signEvery is how soon what other processes have queued is signed, once it has its place.
+const signEvery = time.Second
 
 // duty does something at an interval, the first time after a while.
 func (d *Daemon) duty(ctx context.Context, stop context.CancelCauseFunc, name string, every, first time.Duration, do func(context.Context) error) {

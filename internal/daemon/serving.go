@@ -27,7 +27,8 @@ type Serving interface {
 
 	// InitSigner makes guard state and key of a log that another process will keep, and ServeSigner signs for it on a socket.
 	InitSigner(ctx context.Context, origin string) (LogInfo, error)
-	ServeSigner(ctx context.Context, l net.Listener) error
+	// ServeSigner tells when it listens.
+	ServeSigner(ctx context.Context, socket string, listening func()) error
 
 	// InitWitness makes the key of a witness, and gives the public one. ServeWitness cosigns for the logs of a policy.
 	InitWitness(name string) (vkey string, err error)
@@ -76,7 +77,7 @@ func (d *Daemon) local(ctx context.Context) (trust, error) {
 }
 
 // ServeSigner implements [Serving].
-func (d *Daemon) ServeSigner(ctx context.Context, l net.Listener) error {
+func (d *Daemon) ServeSigner(ctx context.Context, socket string, listening func()) error {
 	t, err := d.local(ctx)
 	if err != nil {
 		return err
@@ -85,10 +86,15 @@ func (d *Daemon) ServeSigner(ctx context.Context, l net.Listener) error {
 	if err != nil {
 		return boundary("open signer", err)
 	}
-	server, err := openPlugin[audit.SignerServer](ctx, d, socketName, nil)
+	server, err := openPlugin[audit.SignerServer](ctx, d, socketName, map[string]any{"path": socket})
 	if err != nil {
 		return err
 	}
+	l, err := server.Listen(ctx)
+	if err != nil {
+		return boundary("serve signer", err)
+	}
+	listening()
 	return boundary("serve signer", server.Serve(ctx, l, signer, t.keyring))
 }
 

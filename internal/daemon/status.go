@@ -47,6 +47,9 @@ func (s *LogStatus) fill(tx *store.Tx) (err error) {
 	if s.Pruned, err = tx.Pruned(); err != nil {
 		return err
 	}
+	if s.Queued, err = tx.Queued(); err != nil {
+		return err
+	}
 	if err := s.fillReceipts(tx); err != nil {
 		return err
 	}
