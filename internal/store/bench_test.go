@@ -5,10 +5,13 @@ import (
 	"math/rand/v2"
 	"os"
 	"strconv"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/taffrail-dev/taffrail"
+	"github.com/taffrail-dev/taffrail/internal/pgtest"
 	"github.com/taffrail-dev/taffrail/internal/store"
 )
 
@@ -136,5 +139,77 @@ func searches(n int) []search {
 			Scope: new(taffrail.StackID("terraform/stack007/default")),
 		}},
 		{"common word, type that never has it", store.SearchRequest{Text: "aws_instance", Types: types(taffrail.EntryScanStarted, taffrail.EntryScanFinished)}},
+	}
+}
+
+// BenchmarkSequence measures how many entries of 32 writers come into a log in Postgres, on a server that waits for its disk: where each
+// writer goes on as soon as its entry is queued, and where it waits for its index.
+func BenchmarkSequence(b *testing.B) {
+	server := pgtest.Start(b)
+	for _, waits := range []bool{false, true} {
+		b.Run(fmt.Sprint("waits=", waits), func(b *testing.B) {
+			s := inPostgres(server.Database(b)).store(b, store.Create)
+			stop := sequence(b, s)
+			random := rand.New(rand.NewPCG(7, 8)) //nolint:gosec // every run is the same
+			entries := make([]taffrail.Entry, b.N)
+			for i := range entries {
+				entries[i] = benchEntry(random, i, b.N)
+			}
+			var next atomic.Int64
+			var all sync.WaitGroup
+			b.ResetTimer()
+			for range 32 {
+				all.Go(func() {
+					var last store.Ticket
+					for {
+						i := int(next.Add(1)) - 1
+						if i >= b.N {
+							break
+						}
+						last = enqueue(b, s, entries[i])
+						if waits {
+							await(b, s, last)
+						}
+					}
+					if last != "" {
+						await(b, s, last)
+					}
+				})
+			}
+			all.Wait()
+			b.StopTimer()
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "entries/s")
+			stop()
+		})
+	}
+}
+
+// BenchmarkAppend measures appends that share commits.
+func BenchmarkAppend(b *testing.B) {
+	server := pgtest.Start(b)
+	for _, p := range []*place{inFolder(b.TempDir()), inPostgres(server.Database(b))} {
+		for _, writers := range []int{1, 32} {
+			b.Run(fmt.Sprint(p.kind, "/writers=", writers), func(b *testing.B) {
+				s := p.store(b, store.Create)
+				random := rand.New(rand.NewPCG(9, 10)) //nolint:gosec // every run is the same
+				entries := make([]taffrail.Entry, b.N)
+				for i := range entries {
+					entries[i] = benchEntry(random, i, b.N)
+				}
+				var next atomic.Int64
+				var all sync.WaitGroup
+				b.ResetTimer()
+				for range writers {
+					all.Go(func() {
+						for i := int(next.Add(1)) - 1; i < b.N; i = int(next.Add(1)) - 1 {
+							update(b, s, entries[i])
+						}
+					})
+				}
+				all.Wait()
+				b.StopTimer()
+				b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "entries/s")
+			})
+		}
 	}
 }

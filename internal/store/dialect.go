@@ -22,17 +22,18 @@ type dialect struct {
 	word         func(string) string       // gives a text of the index as the database can hold it
 	turn         string                    // has a transaction wait until it is the one that writes; empty: to begin is to wait
 	snapshot     sql.TxOptions
-	begun        string                                       // counts the tables that are there if any of ours are
-	index        string                                       // lists the tables of the index
-	shadow       func(tx *Tx, table string) error             // makes the empty shadow of a table of the index
-	textColumns  string                                       // of text_entry
-	dropText     string                                       // takes the words of an entry out, which it is given; empty: as any row
-	forEach      string                                       // joins what a query gives for each row; its name is e
-	clearText    string                                       // takes all words out
-	prepareWords []string                                     // what is needed to ask for all words
-	words        string                                       // gives all words with the indexes of their entries
-	findText     func(*question, [][]string) ([]int64, error) // finds entries that have one of each
-	scrub        func(context.Context, *sql.DB) error         // has the files forget what was erased; nil: they do so by themselves
+	begun        string                                         // counts the tables that are there if any of ours are
+	index        string                                         // lists the tables of the index
+	shadow       func(tx *Tx, table string) error               // makes the empty shadow of a table of the index
+	textColumns  string                                         // of text_entry
+	dropText     string                                         // takes the words of an entry out, which it is given; empty: as any row
+	forEach      string                                         // joins what a query gives for each row; its name is e
+	clearText    string                                         // takes all words out
+	prepareWords []string                                       // what is needed to ask for all words
+	words        string                                         // gives all words with the indexes of their entries
+	findText     func(*question, [][]string) ([]int64, error)   // finds entries that have one of each
+	scrub        func(context.Context, *sql.DB) error           // has the files forget what was erased; nil: they do so by themselves
+	send         func(context.Context, *sql.Conn, []call) error // runs many statements at once; nil: nothing is gained by that
 	classify     func(error) (taffrail.Kind, string)
 }
 
@@ -66,6 +67,7 @@ var postgresDialect = dialect{
 		(SELECT count(*) FROM pg_class WHERE relnamespace = to_regnamespace(current_schema()) AND relname = 'goose_db_version') END`,
 	index:       `SELECT relname FROM pg_class WHERE relnamespace = to_regnamespace(current_schema()) AND relkind = 'r' AND relname LIKE 'index\_%' ORDER BY relname COLLATE "C"`,
 	shadow:      shadowPostgres,
+	send:        sendPostgres,
 	findText:    findTextPostgres,
 	textColumns: "idx, words",
 	forEach:     "LATERAL (%s) AS e",

@@ -118,8 +118,8 @@ func (tx *Tx) deriveEntry(index int64, e taffrail.Entry) error {
 	return tx.insert("index_entry", "idx, nanos, grp, resource, request", index, nanos(e.Time), group, e.Resource, e.Request)
 }
 
-// A group is what entries share that are many of a kind. There are few groups, so that entries can be found by any of its fields.
-type group struct {
+// An entryGroup is what entries share that are many of a kind. There are few groups, so that entries can be found by any of its fields.
+type entryGroup struct {
 	entryType taffrail.EntryType
 	outcome   taffrail.Outcome
 	actor     string
@@ -129,8 +129,11 @@ type group struct {
 // group gives the ID of an entry's group, which is the index of the group's first entry.
 func (tx *Tx) group(index int64, e taffrail.Entry) (id int64, err error) {
 	entryType, _ := e.Body.Kind()
-	g := group{entryType, e.Outcome, e.Actor, e.Scope}
+	g := entryGroup{entryType, e.Outcome, e.Actor, e.Scope}
 	if id, ok := tx.groups[g]; ok {
+		return id, nil
+	}
+	if id, ok := tx.known[g]; ok && !tx.shadow {
 		return id, nil
 	}
 	err = tx.get("SELECT id FROM index_group WHERE scope = ? AND type = ? AND outcome = ? AND actor = ?", []any{g.scope, g.entryType, g.outcome, g.actor}, &id)
@@ -139,7 +142,7 @@ func (tx *Tx) group(index int64, e taffrail.Entry) (id int64, err error) {
 		err = tx.insert("index_group", "id, type, outcome, actor, scope", id, g.entryType, g.outcome, g.actor, g.scope)
 	}
 	if tx.groups == nil || len(tx.groups) > maxGroups {
-		tx.groups = map[group]int64{}
+		tx.groups = map[entryGroup]int64{}
 	}
 	tx.groups[g] = id
 	return id, err

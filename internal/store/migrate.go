@@ -66,10 +66,7 @@ func (s *Store) checkDerivation(ctx context.Context, mode Mode) error {
 		return olderError("index is", has, derivation)
 	}
 	u := &update{ctx: ctx, f: rederive, done: make(chan struct{})}
-	if err := s.commit([]*update{u}); err != nil {
-		return err
-	}
-	return u.err
+	return errors.Join(s.commit([]*update{u}), u.err)
 }
 
 func derivedBy(ctx context.Context, db *sql.DB) (version int64, err error) {

@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"context"
 	"database/sql"
 	"fmt"
 	"os"
@@ -27,10 +28,14 @@ type place struct {
 }
 
 func (p *place) open(t testing.TB, mode store.Mode) (*store.Store, error) {
+	return p.openIn(t.Context(), mode)
+}
+
+func (p *place) openIn(ctx context.Context, mode store.Mode) (*store.Store, error) {
 	if p.kind == "sqlite" {
-		return store.Open(t.Context(), p.address, mode)
+		return store.Open(ctx, p.address, mode)
 	}
-	return store.OpenPostgres(t.Context(), p.address, mode)
+	return store.OpenPostgres(ctx, p.address, mode)
 }
 
 func (p *place) store(t testing.TB, mode store.Mode) *store.Store {
@@ -201,6 +206,10 @@ func (s *sharedServer) Fatalf(format string, args ...any) {
 }
 
 func TestMain(m *testing.M) {
+	if os.Getenv(envVictim) != "" {
+		fmt.Fprintln(os.Stderr, victim())
+		os.Exit(1)
+	}
 	status := m.Run()
 	for i := len(shared.cleanups) - 1; i >= 0; i-- {
 		shared.cleanups[i]()

@@ -99,6 +99,17 @@ func (s *Store) aloneInDatabase(ctx context.Context, f func() error) error {
 	return errors.Join(err, unlock)
 }
 
+// sendPostgres runs statements on a connection whose transaction is under way. After one that fails none is run.
+func sendPostgres(ctx context.Context, conn *sql.Conn, calls []call) error {
+	return conn.Raw(func(raw any) error {
+		var batch pgx.Batch
+		for _, c := range calls {
+			batch.Queue(c.statement, c.args...)
+		}
+		return raw.(*stdlib.Conn).Conn().SendBatch(ctx, &batch).Close()
+	})
+}
+
 // classifyPostgres maps what Postgres and the way to it say to a kind and a hint.
 func classifyPostgres(err error) (taffrail.Kind, string) {
 	var said *pgconn.PgError

@@ -23,7 +23,7 @@ func (tx *Tx) RebuildIndex() (rows int64, changed []string, err error) {
 				return err
 			}
 		}
-		tx.groups = nil
+		tx.groups, tx.known, tx.rebuilt = nil, nil, true
 		if text {
 			return tx.rebuildText()
 		}

@@ -55,14 +55,14 @@ func (tx *Tx) flush(statement string) error {
 	return nil
 }
 
-// flushAll writes all rows that wait.
+// flushAll writes all that waits.
 func (tx *Tx) flushAll() error {
 	for _, w := range tx.waiting {
 		if err := tx.writeRows(w); err != nil {
 			return err
 		}
 	}
-	return nil
+	return tx.send()
 }
 
 func (tx *Tx) writeRows(w *waitingRows) error {
@@ -90,13 +90,47 @@ func (tx *Tx) exec(statement string, args ...any) error {
 	return tx.run(statement, args)
 }
 
+// run runs a statement of which nothing is asked but that it works. Postgres is sent many of them at once: each waits until an answer is
+// needed, or the transaction ends.
 func (tx *Tx) run(statement string, args []any) error {
-	_, err := tx.count(statement, args)
-	return err
+	if tx.dialect.send == nil {
+		_, err := tx.count(statement, args)
+		return err
+	}
+	tx.unsent = append(tx.unsent, call{tx.dialect.bind(statement), tx.hold(statement, args)})
+	if len(tx.unsent) < maxUnsent {
+		return nil
+	}
+	return tx.send()
+}
+
+// A call is a statement with its arguments.
+type call struct {
+	statement string
+	args      []any
+}
+
+// maxUnsent bounds what is sent at once.
+const maxUnsent = 256
+
+// send runs the statements that wait, in their order.
+func (tx *Tx) send() error {
+	if len(tx.unsent) == 0 {
+		return nil
+	}
+	calls := tx.unsent
+	tx.unsent = nil
+	if err := tx.dialect.send(tx.ctx, tx.conn, calls); err != nil {
+		return tx.dialect.boundary("write log database", err)
+	}
+	return nil
 }
 
 // count runs a statement, and says of how many rows it was true.
 func (tx *Tx) count(statement string, args []any) (int64, error) {
+	if err := tx.send(); err != nil {
+		return 0, err
+	}
 	result, err := tx.sql.ExecContext(tx.ctx, tx.dialect.bind(statement), tx.hold(statement, args)...)
 	if err != nil {
 		return 0, tx.dialect.boundary("write log database", err)
@@ -119,6 +153,9 @@ func (tx *Tx) query(statement string, args ...any) (*sql.Rows, error) {
 	if err := tx.flush(statement); err != nil {
 		return nil, err
 	}
+	if err := tx.send(); err != nil {
+		return nil, err
+	}
 	rows, err := tx.sql.QueryContext(tx.ctx, tx.dialect.bind(statement), tx.hold(statement, args)...) //nolint:sqlclosecheck // eachRow closes them
 	if err != nil {
 		return nil, tx.dialect.boundary("read log database", err)
@@ -130,6 +167,9 @@ func (tx *Tx) query(statement string, args ...any) (*sql.Rows, error) {
 func (tx *Tx) get(statement string, args []any, into ...any) error {
 	statement = tx.named(statement)
 	if err := tx.flush(statement); err != nil {
+		return err
+	}
+	if err := tx.send(); err != nil {
 		return err
 	}
 	err := tx.sql.QueryRowContext(tx.ctx, tx.dialect.bind(statement), tx.hold(statement, args)...).Scan(into...)

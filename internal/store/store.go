@@ -31,9 +31,10 @@ type Store struct {
 	dialect *dialect
 	alone   func(context.Context, func() error) error // runs while no other process on this database does so
 	readers *sql.DB
-	writer  *sql.DB // one connection; nil if read-only
-	outbox  *outbox // nil if read-only, or where entries need not queue
-	erased  bool    // by the writer: something that the files may still hold
+	writer  *sql.DB              // one connection; nil if read-only
+	outbox  *outbox              // nil if read-only, or where entries need not queue
+	erased  bool                 // by the writer: something that the files may still hold
+	groups  map[entryGroup]int64 // by the writer: that are known
 	queue   chan *update
 	done    chan struct{} // closed when the writer has ended
 }
@@ -78,12 +79,31 @@ func (s *Store) disconnect() error {
 
 // Read runs f on a snapshot. It returns f's error as it is.
 func (s *Store) Read(ctx context.Context, f func(*Tx) error) error {
-	tx, err := s.readers.BeginTx(ctx, &s.dialect.snapshot)
+	tx, err := s.open(ctx, s.readers, &s.dialect.snapshot)
 	if err != nil {
 		return s.boundary("read log database", err)
 	}
-	defer tx.Rollback()
-	return f(&Tx{ctx: ctx, sql: tx, dialect: s.dialect})
+	defer tx.end()
+	return f(tx)
+}
+
+// open begins a transaction on a connection of its own.
+func (s *Store) open(ctx context.Context, db *sql.DB, options *sql.TxOptions) (*Tx, error) {
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	tx, err := conn.BeginTx(ctx, options)
+	if err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	return &Tx{ctx: ctx, conn: conn, sql: tx, dialect: s.dialect}, nil
+}
+
+// end rolls a transaction back, unless it is over, and gives the connection free.
+func (tx *Tx) end() {
+	_ = tx.sql.Rollback()
+	_ = tx.conn.Close() // it goes back to the others
 }
 
 // View implements [audit.Storage].

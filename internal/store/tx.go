@@ -22,17 +22,21 @@ import (
 // A Tx is a transaction, or a snapshot. It implements [audit.Writer].
 type Tx struct {
 	ctx     context.Context
-	sql     *sql.Tx
+	conn    *sql.Conn
+	sql     *sql.Tx // on conn
 	dialect *dialect
-	shadow  bool                // statements mean the shadow of the index, not the index
-	unread  []unread            // payloads that rows should have come from
-	groups  map[group]int64     // that are known
-	texts   *textSum            // of what was derived in the shadow
-	erased  bool                // something that must leave the files, too
-	waiting []*waitingRows      // that no statement has asked for yet
-	size    *int64              // of the log, once it is known
-	latest  *time.Time          // of the newest entry, once it is known
-	hashes  map[int64]tlog.Hash // that this transaction stored
+	shadow  bool                 // statements mean the shadow of the index, not the index
+	unread  []unread             // payloads that rows should have come from
+	known   map[entryGroup]int64 // that were committed
+	rebuilt bool                 // the index was derived anew
+	groups  map[entryGroup]int64 // that are known
+	texts   *textSum             // of what was derived in the shadow
+	erased  bool                 // something that must leave the files, too
+	unsent  []call               // that nobody needs an answer to yet
+	waiting []*waitingRows       // that no statement has asked for yet
+	size    *int64               // of the log, once it is known
+	latest  *time.Time           // of the newest entry, once it is known
+	hashes  map[int64]tlog.Hash  // that this transaction stored
 }
 
 var _ audit.Writer = (*Tx)(nil)

@@ -2,9 +2,8 @@ package store
 
 import (
 	"context"
-	"database/sql"
-	"errors"
 	"fmt"
+	"maps"
 )
 
 // maxGroup bounds how many updates share one commit.
@@ -14,6 +13,7 @@ const maxGroup = 256
 type update struct {
 	ctx  context.Context
 	f    func(*Tx) error
+	tx   *Tx
 	err  error
 	done chan struct{}
 }
@@ -45,6 +45,7 @@ func (s *Store) write() {
 				u.err = s.boundary("write log database", err)
 			}
 		}
+		s.scrub(context.Background())
 		for _, u := range group {
 			close(u.done)
 		}
@@ -75,20 +76,36 @@ func (s *Store) commit(group []*update) error {
 	if err != nil {
 		return err
 	}
-	defer tx.Rollback()
+	defer tx.end()
 	for _, u := range group {
 		if u.err = u.ctx.Err(); u.err != nil {
 			continue
 		}
-		if err := s.one(ctx, tx, u); err != nil {
+		if err := s.one(tx, u); err != nil {
 			return err
 		}
 	}
-	if err := tx.Commit(); err != nil {
+	if err := tx.sql.Commit(); err != nil {
 		return err
 	}
-	s.scrub(ctx)
+	s.learn(group)
 	return nil
+}
+
+// learn remembers what the next updates need not ask for. What was not committed is not learnt.
+func (s *Store) learn(group []*update) {
+	for _, u := range group {
+		switch {
+		case u.err != nil:
+		case u.tx.rebuilt || len(s.groups) > maxGroups:
+			s.groups = nil
+		default:
+			if s.groups == nil {
+				s.groups = map[entryGroup]int64{}
+			}
+			maps.Copy(s.groups, u.tx.groups)
+		}
+	}
 }
 
 // scrub has the write-ahead log forget what was erased. Whoever reads an older snapshot keeps it from that; it is done after the next
@@ -102,11 +119,11 @@ func (s *Store) scrub(ctx context.Context) {
 
 // begin waits for the turn to write, across all processes. Nothing is done by then: where a connection was lost since it was last used, as
 // after a restart of the server, another is tried.
-func (s *Store) begin(ctx context.Context) (tx *sql.Tx, err error) {
+func (s *Store) begin(ctx context.Context) (tx *Tx, err error) {
 	for range 2 {
-		if tx, err = s.writer.BeginTx(ctx, nil); err == nil && s.dialect.turn != "" {
-			if _, err = tx.ExecContext(ctx, s.dialect.turn); err != nil {
-				err = errors.Join(err, tx.Rollback())
+		if tx, err = s.open(ctx, s.writer, nil); err == nil && s.dialect.turn != "" {
+			if _, err = tx.sql.ExecContext(ctx, s.dialect.turn); err != nil {
+				tx.end()
 			}
 		}
 		if err == nil || !isLost(err) {
@@ -117,20 +134,20 @@ func (s *Store) begin(ctx context.Context) (tx *sql.Tx, err error) {
 }
 
 // one runs an update between savepoints, so that it can fail alone.
-func (s *Store) one(ctx context.Context, tx *sql.Tx, u *update) error {
-	if _, err := tx.ExecContext(ctx, "SAVEPOINT one"); err != nil {
+func (s *Store) one(tx *Tx, u *update) error {
+	if _, err := tx.sql.ExecContext(tx.ctx, "SAVEPOINT one"); err != nil {
 		return err
 	}
-	t := &Tx{ctx: ctx, sql: tx, dialect: s.dialect}
-	if u.err = u.f(t); u.err == nil {
-		u.err = t.flushAll()
+	u.tx = &Tx{ctx: tx.ctx, conn: tx.conn, sql: tx.sql, dialect: s.dialect, known: s.groups}
+	if u.err = u.f(u.tx); u.err == nil {
+		u.err = u.tx.flushAll()
 	}
 	if u.err != nil {
-		if _, err := tx.ExecContext(ctx, "ROLLBACK TO one"); err != nil {
+		if _, err := tx.sql.ExecContext(tx.ctx, "ROLLBACK TO one"); err != nil {
 			return err
 		}
 	}
-	s.erased = s.erased || t.erased && u.err == nil
-	_, err := tx.ExecContext(ctx, "RELEASE one")
+	s.erased = s.erased || u.tx.erased && u.err == nil
+	_, err := tx.sql.ExecContext(tx.ctx, "RELEASE one")
 	return err
 }
