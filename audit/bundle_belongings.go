@@ -212,7 +212,7 @@ func (v *bundleVerifier) concludePayloads() {
 			untold++
 		}
 	}
-	text := fmt.Sprintf("present and withheld: %d payloads, %d fields", r.Withheld, r.WithheldFields)
+	text := fmt.Sprintf("present and withheld: %s, %s", counted(r.Withheld, "payload"), counted(r.WithheldFields, "field"))
 	if r.Redacted > 0 {
 		text += fmt.Sprintf("; of these %d were erased, as later entries tell", r.Redacted)
 	}
@@ -223,7 +223,14 @@ func (v *bundleVerifier) concludePayloads() {
 		r.settle(VerdictPayloads, FindingNotChecked, "the bundle holds none; %s", text)
 		return
 	}
-	r.settle(VerdictPayloads, FindingOK, "%d payloads and %d fields are what entries name; %s", r.Payloads, r.Disclosed, text)
+	r.settle(VerdictPayloads, FindingOK, "%s and %s hold, as entries name them; %s", counted(r.Payloads, "payload"), counted(r.Disclosed, "field"), text)
+}
+
+func counted(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }
 
 // prunedBefore is what an entry of [typePruned] says; 0 if it says nothing.

@@ -36,6 +36,8 @@ func TestLogFormatListsTheFieldsOfEachEntry(t *testing.T) {
 	_, page, _ := strings.Cut(string(text), "## The types of entry\n")
 	for _, body := range []taffrail.EntryBody{
 		taffrail.LogStarted{}, taffrail.ScanStarted{}, taffrail.ScanFinished{}, taffrail.DriftFound{}, taffrail.DriftEnded{},
+		taffrail.Heartbeat{}, taffrail.Verified{}, taffrail.Exported{}, taffrail.Redacted{}, taffrail.Held{}, taffrail.Released{}, taffrail.Pruned{},
+		taffrail.KeyRotated{}, taffrail.KeyRevoked{},
 	} {
 		entryType, version := body.Kind()
 		_, part, found := strings.Cut(page, "`"+string(entryType)+"`")

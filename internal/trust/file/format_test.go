@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -38,6 +39,14 @@ type example struct {
 	key        string // of log.key
 	public     string
 	guard      string // of guard.json
+
+	keys        audit.Keys
+	witness     string // its public key
+	cosignature string // the line
+	field       string // disclosure of the last entry, encoded
+	proof       string // of entry 1
+	bundle      []byte
+	report      audit.BundleReport
 }
 
 func makeExample(t *testing.T) example {
@@ -55,7 +64,10 @@ func makeExample(t *testing.T) example {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i, entry := range exampleEntries(e.public) {
+	entries := exampleEntries(e.public)
+	_, digest := exampleField(t)
+	entries[2].Digests = []string{digest}
+	for i, entry := range entries {
 		e.leaves = append(e.leaves, appendExample(t, storage, int64(i), entry))
 	}
 	if e.checkpoint, err = l.Sign(t.Context()); err != nil {
@@ -69,6 +81,13 @@ func makeExample(t *testing.T) example {
 		t.Fatal(err)
 	}
 	e.guard = string(text)
+	ring, err := k.Load(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.keys = ring.Keys()
+	e.cosign(t, storage)
+	e.export(t, storage)
 	return e
 }
 
@@ -128,7 +147,8 @@ func appendExample(t *testing.T, s audit.Storage, want int64, entry taffrail.Ent
 }
 
 // blocks gives what the description must show, by the names of its markers.
-func (e example) blocks() map[string]string {
+func (e example) blocks(t *testing.T) map[string]string {
+	t.Helper()
 	var hashes strings.Builder
 	fmt.Fprintln(&hashes, "id  level  n  covers  hash")
 	for id, h := range e.hashes {
@@ -138,7 +158,7 @@ func (e example) blocks() map[string]string {
 	root := e.checkpoint.Root
 	fmt.Fprintf(&hashes, "root over 3 entries:   %x\n", root[:])
 	sealing := &sealer{sealKeyID(knownKey), knownKey}
-	return map[string]string{
+	blocks := map[string]string{
 		"leaves":          strings.Join(e.leaves, "\n") + "\n",
 		"hashes":          hashes.String(),
 		"checkpoint":      string(e.checkpoint.Note),
@@ -150,6 +170,8 @@ func (e example) blocks() map[string]string {
 		"by hand":         e.script(),
 		"by hand, output": e.checkpoint.Root.String() + "\nSignature Verified Successfully\n",
 	}
+	maps.Copy(blocks, e.bundleBlocks(t))
+	return blocks
 }
 
 // script verifies the example with nothing of ours.
@@ -174,7 +196,7 @@ openssl pkeyutl -verify -pubin -keyform DER -inkey public -rawin -in text -sigfi
 
 // TestLogFormat compares the description of the format with what the code does.
 func TestLogFormat(t *testing.T) {
-	blocks := makeExample(t).blocks()
+	blocks := makeExample(t).blocks(t)
 	text, err := os.ReadFile(formatDoc)
 	if err != nil {
 		t.Fatal(err)
@@ -210,7 +232,7 @@ func TestLogFormatNamesAllFields(t *testing.T) {
 		t.Fatal(err)
 	}
 	full := exampleEntries("")[1]
-	full.Intent, full.Clock = new(int64), full.Time
+	full.Intent, full.Clock, full.Error, full.Digests = new(int64), full.Time, "e", []string{"d"}
 	raw, err := json.Marshal(full)
 	if err != nil {
 		t.Fatal(err)
@@ -242,7 +264,7 @@ func TestLogFormatByHand(t *testing.T) {
 			t.Skipf("there is no %s", tool)
 		}
 	}
-	blocks := makeExample(t).blocks()
+	blocks := makeExample(t).blocks(t)
 	cmd := exec.Command("sh", "-c", blocks["by hand"])
 	cmd.Dir = t.TempDir()
 	out, err := cmd.CombinedOutput()
