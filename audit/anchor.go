@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -37,20 +38,35 @@ type Checker func(ctx context.Context, cp Checkpoint, r Receipt) (time.Time, err
 const KindTimestamp = "rfc3161"
 
 // A Stamp is what a time stamp authority gave, with what it was given: the note of the checkpoint as it was by then, since more may have
-// signed it later. Its form is a JSON object of both in base64.
+// signed it later.
 type Stamp struct {
-	Note  []byte `json:"note"`
-	Token []byte `json:"token"` // the answer of the authority, in DER
+	Note     []byte
+	Response []byte // of the authority, over the SHA-256 of the note, in DER
 }
 
-// Data is the stamp as a receipt has it.
-func (s Stamp) Data() ([]byte, error) { return json.Marshal(s) }
+// stampForm is the data of the receipt: this object on one line, in this order.
+type stampForm struct {
+	Version  int    `json:"version"`
+	Note     string `json:"note"`
+	Response []byte `json:"response"` // base64
+}
 
-// ParseStamp is the inverse of [Stamp.Data].
+const stampVersion = 1
+
+// Data is the stamp as a receipt has it.
+func (s Stamp) Data() ([]byte, error) {
+	return json.Marshal(stampForm{Version: stampVersion, Note: string(s.Note), Response: s.Response})
+}
+
+// ParseStamp is the inverse of [Stamp.Data], and accepts nothing that Data would write otherwise.
 func ParseStamp(data []byte) (Stamp, error) {
-	var s Stamp
-	if err := json.Unmarshal(data, &s); err != nil || len(s.Note) == 0 || len(s.Token) == 0 {
-		return Stamp{}, errors.New("the receipt is no JSON object of note and token in base64")
+	var f stampForm
+	if err := json.Unmarshal(data, &f); err != nil || f.Version != stampVersion {
+		return Stamp{}, fmt.Errorf("the receipt is no JSON object of note and response, of version %d", stampVersion)
+	}
+	s := Stamp{Note: []byte(f.Note), Response: f.Response}
+	if again, err := s.Data(); err != nil || !bytes.Equal(again, data) {
+		return Stamp{}, errors.New("the receipt is not spelled as it is written")
 	}
 	return s, nil
 }

@@ -72,7 +72,7 @@ func (v *bundleVerifier) leave(ref AnchorRef, why, hint string) {
 
 // stampHint is how openssl checks a stamp: of the note in it, which has this digest.
 func stampHint(ref AnchorRef, s Stamp) string {
-	return fmt.Sprintf("jq -r .token %s | base64 -d > token.tsr && openssl ts -verify -digest %x -in token.tsr -CAfile THE-AUTHORITYS-CA.pem", ref.File, sha256.Sum256(s.Note))
+	return fmt.Sprintf("jq -r .response %s | base64 -d > response.tsr && openssl ts -verify -digest %x -in response.tsr -CAfile THE-AUTHORITYS-CA.pem", ref.File, sha256.Sum256(s.Note))
 }
 
 func (v *bundleVerifier) concludeAnchors() {

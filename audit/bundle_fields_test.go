@@ -280,6 +280,27 @@ func TestFilteredExport(t *testing.T) {
 	}
 }
 
+// An entry that gives a payload another size than it has was not written by this program.
+func TestPayloadOfAnotherSize(t *testing.T) {
+	a := newArchive(t)
+	a.grow(1)
+	var digest string
+	for d := range a.blobs {
+		digest = d
+	}
+	err := a.storage.Write(t.Context(), func(w audit.Writer) error {
+		_, err := audit.Append(w, a.entry(1, fmt.Sprintf(`"body":{"sha256":"%s","size":%d},`, digest, len(a.blobs[digest])+1)))
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	size := a.grow(2).Size
+	if got := verify(t, a.export(audit.BundleRequest{To: size}), a.policy(), nil); got.OK() || !strings.Contains(faults(got), "is not what its digest and size say") {
+		t.Error(faults(got))
+	}
+}
+
 // A root that the key never signed, a history that goes another way, and a key that was revoked.
 func TestBundleOfForgeries(t *testing.T) {
 	a, thief := newArchive(t), newArchive(t)
