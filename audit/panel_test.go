@@ -203,9 +203,9 @@ func TestPanelWithASlowWitness(t *testing.T) {
 func TestLogAndGuardSetBackTogether(t *testing.T) {
 	c := newCourt(t)
 	c.grow(5)
-	backup, head := c.storage.State(), audit.Head{}
-	var err error
-	if head, err = c.guard.Load(t.Context()); err != nil {
+	backup := c.storage.State()
+	head, err := c.guard.Load(t.Context())
+	if err != nil {
 		t.Fatal(err)
 	}
 	c.grow(9)
