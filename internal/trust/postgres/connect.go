@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,8 +19,14 @@ import (
 
 // parse never has any of the text in an error: that may hold a password.
 func parse(key, text string) (*pgx.ConnConfig, error) {
-	settings, err := pgx.ParseConfig(verified(text, os.Getenv("PGSSLMODE")))
-	if err != nil {
+	mode := os.Getenv("PGSSLMODE")
+	asked, err := verified(text, mode)
+	var settings *pgx.ConnConfig
+	if err == nil {
+		settings, err = pgx.ParseConfig(asked)
+	}
+	// Where the driver reads the text otherwise than we do, what it made of it decides.
+	if err != nil || mode == "" && !strings.Contains(text, "sslmode") && loose(settings) {
 		return nil, invalid("write it as postgres://user@host/database", "`%s` cannot be read", key)
 	}
 	settings.DefaultQueryExecMode = pgx.QueryExecModeExec // works behind a pooler, too
@@ -30,19 +38,37 @@ func parse(key, text string) (*pgx.ConnConfig, error) {
 	return settings, nil
 }
 
+// saysMode finds sslmode among words of the form key=value.
+var saysMode = regexp.MustCompile(`(?:^|\s)sslmode\s*=`)
+
 // verified asks for TLS with a verified certificate where nothing is said: who stands between us and the guard is the guard.
-func verified(text, mode string) string {
-	if mode != "" || strings.Contains(text, "sslmode") {
-		return text
+func verified(text, mode string) (string, error) {
+	if mode != "" {
+		return text, nil
+	}
+	if !strings.HasPrefix(text, "postgres://") && !strings.HasPrefix(text, "postgresql://") {
+		if saysMode.MatchString(text) {
+			return text, nil
+		}
+		return "sslmode=verify-full " + text, nil // before it: a last word without a value would take it for its own
 	}
 	u, err := url.Parse(text)
-	if err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" {
-		return strings.TrimSpace(text + " sslmode=verify-full")
+	if err != nil || u.Query().Has("sslmode") {
+		return text, err
 	}
 	query := u.Query()
 	query.Set("sslmode", "verify-full")
 	u.RawQuery = query.Encode()
-	return u.String()
+	return u.String(), nil
+}
+
+// loose says whether the server could be reached without being recognized.
+func loose(c *pgx.ConnConfig) bool {
+	entries := append([]*pgconn.FallbackConfig{{Host: c.Host, Port: c.Port, TLSConfig: c.TLSConfig}}, c.Fallbacks...)
+	return slices.ContainsFunc(entries, func(e *pgconn.FallbackConfig) bool {
+		network, _ := pgconn.NetworkAddress(e.Host, e.Port)
+		return network != "unix" && (e.TLSConfig == nil || e.TLSConfig.InsecureSkipVerify)
+	})
 }
 
 // String names the row without a secret: "postgres://host/database/schema.table/name".

@@ -41,6 +41,7 @@ func TestOpenRefuses(t *testing.T) {
 		"two urls":       {Name: "a", URL: url, URLFile: "x"},
 		"table":          {Name: "a", URL: url, Table: `x"; DROP TABLE y`},
 		"deep table":     {Name: "a", URL: url, Table: "a.b.c"},
+		"read otherwise": {Name: "a", URL: "postgres://a#b@trust.example"},
 		"port":           {Name: "a", URL: "postgres://a:s3cr3t@localhost:x/trust"},
 		"scheme":         {Name: "a", URL: "mysql://a:s3cr3t@localhost/trust"},
 		"percent":        {Name: "a", URL: "postgres://a:s3cr3t%@localhost/trust"},
@@ -85,6 +86,10 @@ func TestCertificateIsVerified(t *testing.T) {
 		"postgres://a@trust.example/db":                 true,
 		"host=trust.example user=a dbname=db":           true,
 		"postgres://a@trust.example/db?sslmode=require": false,
+		"host=trust.example sslmode = require":          false,
+		"postgres://a:sslmode@trust.example/db":         true,
+		"host=trust.example password=xsslmode=":         true,
+		"host=trust.example user=a password=":           true,
 	} {
 		settings, err := parse("url", url)
 		if err != nil {
@@ -287,4 +292,46 @@ func TestCloseBeforeUse(t *testing.T) {
 	if _, err := g.Load(ctx); !errors.Is(err, context.Canceled) {
 		t.Errorf("load: %v", err)
 	}
+}
+
+// FuzzRow: whatever the columns hold, what is understood of them is a head that was written so.
+func FuzzRow(f *testing.F) {
+	root := headOf(0).Root
+	f.Add(origin, int64(0), root[:], true)
+	f.Add("", int64(-1), []byte{1}, false)
+	f.Fuzz(func(t *testing.T, origin string, size int64, root []byte, given bool) {
+		r := row{Size: &size, Root: root}
+		if given {
+			r.Origin = &origin
+		}
+		h, err := r.head()
+		if err != nil {
+			return
+		}
+		if _, err := audit.FormatCheckpoint(h); err != nil || h.Origin != origin || h.Size != size || !bytes.Equal(h.Root[:], root) {
+			t.Fatalf("%q %d %x becomes %+v, %v", origin, size, root, h, err)
+		}
+	})
+}
+
+// FuzzParse: no address takes the verification of certificates away that does not speak of it, and no error tells what the address was.
+func FuzzParse(f *testing.F) {
+	f.Add("postgres://a:s3cr3t@trust.example:5432/db")
+	f.Add("host=trust.example user=a password=s3cr3t")
+	f.Fuzz(func(t *testing.T, text string) {
+		t.Setenv("PGSSLMODE", "")
+		if strings.Contains(text, "/") && !strings.Contains(text, "://") || strings.Contains(text, "cert") || strings.Contains(text, "file") {
+			t.Skip("it may name a file, which the driver would read")
+		}
+		settings, err := parse("url", text)
+		if err != nil {
+			if err.Error() != "open guard: `url` cannot be read" {
+				t.Fatalf("error is %v", err)
+			}
+			return
+		}
+		if loose(settings) && !strings.Contains(text, "sslmode") {
+			t.Fatalf("%q is not verified", text)
+		}
+	})
 }
