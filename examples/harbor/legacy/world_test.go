@@ -100,13 +100,6 @@ func (w *world) path(parts ...string) string {
 	return filepath.Join(append([]string{w.folder}, parts...)...)
 }
 
-func (w *world) write(name, text string) {
-	w.t.Helper()
-	if err := os.WriteFile(w.path(name), []byte(text), 0o600); err != nil {
-		w.t.Fatal(err)
-	}
-}
-
 // serve runs a cloud and waits until it listens. An object arrives in each bucket
 // every 10 ms, so that what is volatile has always moved.
 func (w *world) serve() {
