@@ -42,6 +42,8 @@ var dependencyRule = []struct {
 	{"audit/audittest", rule{ours: []string{"audit"}, foreign: []string{"golang.org/x/mod", "github.com/google/go-cmp"}}},
 	{"internal/config", rule{ours: []string{"."}, foreign: []string{"github.com/goccy/go-yaml"}}},
 	{"internal/detect", rule{ours: []string{"."}, never: []string{"os", "net", "log", "database/sql", "math/rand"}}},
+	{"internal/correlate/whodunit", rule{ours: []string{".", "internal/correlate"}, never: []string{"os", "net", "log", "database/sql", "math/rand"}}},
+	{"internal/correlate", rule{ours: []string{"."}, never: []string{"os", "net", "log", "database/sql", "math/rand"}}},
 	{"internal/plug", rule{ours: []string{"."}, foreign: []string{"github.com/goccy/go-yaml"}}},
 	{"internal/pgtest", rule{foreign: []string{"github.com/jackc/pgx/v5"}}},
 	{"internal/plugtest", rule{ours: []string{".", "internal/plug"}, foreign: []string{"github.com/google/go-cmp"}}},
@@ -51,11 +53,11 @@ var dependencyRule = []struct {
 	{"internal/trust/*", rule{ours: []string{".", "audit", "internal/plug"}, foreign: anything}},
 	{"internal/plugins", rule{ours: []string{"internal/plug", "internal/source/*", "internal/trust/*"}}},
 	{"internal/daemon", rule{
-		ours:    []string{".", "audit", "audit/publish", "internal/config", "internal/detect", "internal/plug", "internal/store"},
+		ours:    []string{".", "audit", "audit/publish", "internal/config", "internal/correlate", "internal/correlate/whodunit", "internal/detect", "internal/plug", "internal/store"},
 		foreign: []string{"golang.org/x/mod", "github.com/goccy/go-yaml"},
 	}},
 	{"internal/api", rule{ours: []string{".", "audit", "internal/daemon"}}},
-	{"internal/cli", rule{ours: []string{".", "audit", "audit/auditor", "audit/publish", "internal/api", "internal/config", "internal/daemon", "internal/plug"}, foreign: anything}},
+	{"internal/cli", rule{ours: []string{".", "audit", "audit/auditor", "audit/publish", "internal/api", "internal/config", "internal/correlate/whodunit", "internal/daemon", "internal/plug"}, foreign: anything}},
 	{"cmd/taffrail-verify", rule{ours: []string{"audit/auditor"}}},
 	{"cmd/taffrail", rule{ours: []string{"internal/cli", "internal/plugins"}}},
 	// A benchmark of the store itself cannot be made from outside: what it measures is no command.

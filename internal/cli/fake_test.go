@@ -16,8 +16,10 @@ import (
 	"github.com/rogpeppe/go-internal/txtar"
 
 	"github.com/taffrail-dev/taffrail"
+	"github.com/taffrail-dev/taffrail/internal/correlate/whodunit"
 	"github.com/taffrail-dev/taffrail/internal/daemon"
 	"github.com/taffrail-dev/taffrail/internal/plug"
+	"github.com/taffrail-dev/taffrail/internal/plugins"
 )
 
 var update = flag.Bool("update", false, "write what the program prints to the golden files")
@@ -75,6 +77,12 @@ func (f *fake) Stacks(ctx context.Context, dir string, each func(taffrail.Place)
 		return errNotAsked
 	}
 	return f.stacks(ctx, dir, each)
+}
+
+// Attribute is answered by the real one: it needs nothing that a fake could stand for.
+func (f *fake) Attribute(ctx context.Context, cases daemon.Cases, emit func(whodunit.Answer) error) error {
+	f.options.Plugins = plugins.Registry()
+	return daemon.New(f.options).Attribute(ctx, cases, emit)
 }
 
 func (f *fake) InitLog(ctx context.Context, r daemon.InitRequest) (daemon.LogInfo, error) {

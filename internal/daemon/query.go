@@ -6,6 +6,7 @@ import (
 
 	"github.com/taffrail-dev/taffrail"
 	"github.com/taffrail-dev/taffrail/audit"
+	"github.com/taffrail-dev/taffrail/internal/correlate/whodunit"
 )
 
 // Queries is everything that a person or a program can ask of Taffrail. A [Daemon] answers them in this process; a client that
@@ -31,6 +32,9 @@ type Queries interface {
 
 	// Stacks finds the stacks below a folder, of every system that is known.
 	Stacks(ctx context.Context, dir string, f func(taffrail.Place) error) error
+
+	// Attribute answers cases of who changed what, one after the other; it needs no log. Nothing of a case is kept once it is answered.
+	Attribute(ctx context.Context, cases Cases, emit func(whodunit.Answer) error) error
 
 	// InitLog begins a log, and gives its name and keys. It is a conflict if there is a log already.
 	InitLog(ctx context.Context, r InitRequest) (LogInfo, error)

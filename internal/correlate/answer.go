@@ -1,0 +1,318 @@
+package correlate
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/taffrail-dev/taffrail"
+)
+
+// answer finds the cause of one change.
+func (s *scene) answer(change taffrail.Change) taffrail.Cause {
+	v := s.viewOf(change)
+	c := taffrail.Cause{
+		Address: s.Address, Change: change, Chain: []taffrail.EventID{}, Evidence: []taffrail.Evidence{},
+		Candidates: []taffrail.Candidate{}, Rejected: slices.Clone(s.rejected),
+	}
+	if !s.byProof(&v, &c) && !s.byReplay(&v, &c) && !s.byName(&v, &c) && c.Reason == "" {
+		c.Reason = s.silence()
+	}
+	s.settle(&c)
+	s.dismiss(&c)
+	return c
+}
+
+// silence says why there is nothing to name.
+func (s *scene) silence() string {
+	switch {
+	case len(s.Events) == 0:
+		return "there are no events of the time"
+	case len(s.deeds) == 0 && len(s.rejected) > 0:
+		return "no event that touches the resource could have changed it"
+	case len(s.deeds) == 0:
+		return "no event touches the resource"
+	}
+	return "no event that touches the resource does this to the attribute: the event is missing, or is not understood"
+}
+
+// name fills in who a deed is.
+func (s *scene) name(c *taffrail.Cause, d *deed, g grade) {
+	ref := taffrail.RefOf(d.Event)
+	ref.Actor = s.people.of(d.Event)
+	c.Event, c.Via = &ref, d.via
+	table := s.models.grades[g]
+	whole := s.whole(d.Source)
+	c.Confidence = table.Confidence
+	switch {
+	case d.place != inside && d.State == nil:
+		c.Confidence, whole = min(table.Confidence, table.Skewed), false
+	case !whole:
+		c.Confidence = min(table.Confidence, table.Gapped)
+	}
+	c.Tier = tierOf(table.Tier, c.Confidence, whole)
+	if !whole && c.Reason == "" {
+		c.Reason = "a gap in the log of the time, or clocks that differ, leave room for another event"
+	}
+}
+
+// candidate is a deed beside the one that is named.
+func (s *scene) candidate(d *deed, sure float64) taffrail.Candidate {
+	ref := taffrail.RefOf(d.Event)
+	ref.Actor = s.people.of(d.Event)
+	return taffrail.Candidate{EventRef: ref, Confidence: sure}
+}
+
+// byProof goes by the versions that events carry.
+func (s *scene) byProof(v *view, c *taffrail.Cause) bool {
+	if len(s.versions) == 0 {
+		return false
+	}
+	out := s.judge(v)
+	if out.author < 0 || out.missing {
+		c.Reason = out.why
+		return out.missing
+	}
+	d := s.versions[out.author].deed
+	g := gradeAsserted
+	if out.proved {
+		g = gradeProved
+	} else {
+		c.Reason = out.why
+	}
+	s.name(c, d, g)
+	for _, w := range slices.Backward(out.chain) {
+		c.Chain = append(c.Chain, w.ID)
+	}
+	c.Evidence = append(c.Evidence, taffrail.Evidence{Kind: taffrail.EvidenceState, Event: d.ID, Detail: "the value changed last with the version that this event left"})
+	for i := range out.chain[:len(out.chain)-1] {
+		c.Excursions = append(c.Excursions, excursion(out.chain[i], out.chain[i+1], out.states[i]))
+	}
+	return true
+}
+
+func excursion(from, until *deed, value taffrail.Value) taffrail.Excursion {
+	return taffrail.Excursion{From: from.Time, Until: until.Time, Value: value, By: from.ID}
+}
+
+// A pass is which claims count in one attempt of the replay, and of which deeds. The surest are tried first, since a claim of a weak sort must not
+// speak against a sure one.
+type pass struct {
+	grades []grade
+	places []place
+}
+
+var (
+	sureGrades  = []grade{gradeModel, gradeWhole, gradeNamed, gradeReplaced, gradeUnset}
+	weakGrades  = append(slices.Clone(sureGrades), gradeLoose, gradeValue)
+	faintGrades = append(slices.Clone(weakGrades), gradeAnswer, gradeStray)
+	passes      = makePasses()
+)
+
+func makePasses() (all []pass) {
+	for _, grades := range [][]grade{sureGrades, weakGrades, faintGrades} {
+		for _, places := range [][]place{{inside}, {early, inside}, {inside, late}, {early, inside, late}} {
+			all = append(all, pass{grades, places})
+		}
+	}
+	return all
+}
+
+func (p pass) of(claims []claim) []claim {
+	return slices.DeleteFunc(slices.Clone(claims), func(c claim) bool {
+		return !slices.Contains(p.grades, c.grade) || !slices.Contains(p.places, c.deed.place)
+	})
+}
+
+// byReplay lets the claims follow one another, and takes the first way that ends in the value that was found.
+func (s *scene) byReplay(v *view, c *taffrail.Cause) bool {
+	claims := s.claims(v, s.deeds)
+	for _, p := range passes {
+		if e := replay(v, p.of(claims)); len(e.runs) > 0 {
+			s.tell(v, c, e)
+			return true
+		}
+	}
+	return s.byPart(v, c, claims) || s.byOpaque(c, claims) || s.byShared(v, c)
+}
+
+// tell writes down what a replay came to.
+func (s *scene) tell(v *view, c *taffrail.Cause, e ending) {
+	best := e.runs[0]
+	last := best.chain[len(best.chain)-1]
+	g := last.grade
+	if e.tied {
+		g = gradeTie
+		c.Reason = "events of the same second end in this value in either order"
+	}
+	s.name(c, last.deed, g)
+	for _, w := range slices.Backward(best.chain) {
+		c.Chain = append(c.Chain, w.deed.ID)
+	}
+	c.Evidence = append(c.Evidence, taffrail.Evidence{Kind: last.kind, Event: last.deed.ID, Detail: last.detail})
+	if e.tied {
+		for _, r := range e.runs {
+			c.Candidates = append(c.Candidates, s.candidate(r.writer(), c.Confidence))
+		}
+	}
+	s.wander(v, c, best)
+}
+
+// wander tells of other values in between.
+func (s *scene) wander(v *view, c *taffrail.Cause, r run) {
+	for i := range r.chain[:len(r.chain)-1] {
+		value := taffrail.String(r.states[i])
+		if r.states[i] == "" || r.states[i] == present {
+			value = taffrail.Null()
+		}
+		if v.element && r.states[i] == present {
+			value = v.Path.Steps()[len(v.Path.Steps())-1].Element()
+		}
+		c.Excursions = append(c.Excursions, excursion(r.chain[i].deed, r.chain[i+1].deed, value))
+	}
+}
+
+// byPart is for an element that several events made: each has a part of what is new in it, and the last of them made it what it is.
+func (s *scene) byPart(v *view, c *taffrail.Cause, claims []claim) bool {
+	if len(v.plus)+len(v.minus) < 2 || v.gone {
+		return false
+	}
+	var last *deed
+	var found []string
+	for _, d := range s.deeds {
+		part := v.plus
+		if d.verb == verbRemove {
+			part = v.minus
+		}
+		got := slices.DeleteFunc(slices.Clone(part), func(a string) bool { return !strong(a) || !slices.Contains(atoms(d.body), a) })
+		if len(got) > 0 && d.place == inside && s.familiar(v, d) > 0 {
+			last, found = d, append(found, got...)
+			c.Chain = append([]taffrail.EventID{d.ID}, c.Chain...)
+		}
+	}
+	slices.Sort(found)
+	if last == nil || 2*len(slices.Compact(found)) < len(v.plus)+len(v.minus) {
+		c.Chain = []taffrail.EventID{}
+		return false
+	}
+	s.name(c, last, gradeValue)
+	c.Evidence = append(c.Evidence, taffrail.Evidence{Kind: taffrail.EvidenceValue, Event: last.ID, Detail: "the request has the last part of what is new"})
+	return true
+}
+
+// byOpaque is for events that may have done it, unseen.
+func (s *scene) byOpaque(c *taffrail.Cause, claims []claim) bool {
+	var unseen []claim
+	for _, cl := range claims {
+		if cl.grade == gradeOpaque && cl.deed.place == inside {
+			unseen = append(unseen, cl)
+		}
+	}
+	if len(unseen) == 0 {
+		return false
+	}
+	last := unseen[len(unseen)-1]
+	g := gradeOpaque
+	if len(unseen) > 1 {
+		g = gradeOpaques
+	}
+	s.name(c, last.deed, g)
+	c.Chain = append(c.Chain, last.deed.ID)
+	c.Evidence = append(c.Evidence, taffrail.Evidence{Kind: last.kind, Event: last.deed.ID, Detail: last.detail})
+	c.Reason = fmt.Sprintf("%d such events cannot be seen into", len(unseen))
+	for _, u := range slices.Backward(unseen) {
+		if len(unseen) > 1 {
+			c.Candidates = append(c.Candidates, s.candidate(u.deed, 1/float64(len(unseen))))
+		}
+	}
+	return true
+}
+
+// byShared goes through an object that the resource shares with others.
+func (s *scene) byShared(v *view, c *taffrail.Cause) bool {
+	claims := s.claims(v, s.shared)
+	for _, p := range passes[:5] {
+		if e := replay(v, p.of(claims)); len(e.runs) > 0 && !e.tied {
+			s.tell(v, c, e)
+			s.name(c, e.runs[0].writer(), gradeVia)
+			c.Reason = "it reached the resource through " + c.Via
+			return true
+		}
+	}
+	return false
+}
+
+// byName is the last resort: the only event in the window that touches the resource and may have to do with the attribute.
+func (s *scene) byName(v *view, c *taffrail.Cause) bool {
+	var may []*deed
+	for _, d := range s.deeds {
+		_, modelled := s.models.effects[d.Action]
+		if d.place == inside && !modelled && (s.familiar(v, d) > 0 || len(without(d.nouns, s.ids.words)) == 0) && d.State == nil {
+			may = append(may, d)
+		}
+	}
+	if len(may) != 1 || v.gone {
+		return false
+	}
+	s.name(c, may[0], gradeOnly)
+	c.Chain = append(c.Chain, may[0].ID)
+	c.Evidence = append(c.Evidence, taffrail.Evidence{Kind: taffrail.EvidenceIdentity, Event: may[0].ID, Detail: "no other event in the window touches the resource and may change the attribute"})
+	c.Reason = "the value does not stand in the request"
+	return true
+}
+
+// settle gives up what is not sure enough to be said, and leaves open what may still change.
+func (s *scene) settle(c *taffrail.Cause) {
+	source := ""
+	at := time.Time{}
+	if c.Event != nil {
+		at = c.Event.Time
+		for _, d := range slices.Concat(s.deeds, s.shared) {
+			if d.ID == c.Event.ID {
+				source = d.Source
+			}
+		}
+	}
+	open := s.openFrom(source)
+	switch {
+	case !open.IsZero() && (c.Event == nil || c.Tier == taffrail.TierUnexplained || at.After(open)):
+		unname(c, taffrail.TierAwaiting, "events from "+open.Format(time.RFC3339)+" on may still arrive")
+	case c.Event == nil:
+		c.Tier = taffrail.TierUnexplained
+	case c.Tier == taffrail.TierUnexplained:
+		unname(c, taffrail.TierUnexplained, "there is only weak evidence: "+c.Reason)
+	}
+}
+
+// unname takes back what was named: it remains as a candidate.
+func unname(c *taffrail.Cause, tier taffrail.Tier, why string) {
+	if c.Event != nil && len(c.Candidates) == 0 {
+		c.Candidates = append(c.Candidates, taffrail.Candidate{EventRef: *c.Event, Confidence: c.Confidence})
+	}
+	c.Tier, c.Event, c.Confidence, c.Reason, c.Via = tier, nil, 0, why, ""
+	c.Chain = []taffrail.EventID{}
+}
+
+// dismiss says of each deed that is not in the chain why it is not the cause.
+func (s *scene) dismiss(c *taffrail.Cause) {
+	for _, d := range s.deeds {
+		if slices.Contains(c.Chain, d.ID) || slices.ContainsFunc(c.Candidates, func(o taffrail.Candidate) bool { return o.ID == d.ID }) {
+			continue
+		}
+		why := "nothing in it concerns the attribute, or it changed nothing"
+		if d.place != inside {
+			why = "it is outside the window"
+		}
+		c.Rejected = append(c.Rejected, taffrail.Rejection{Event: d.ID, Action: d.Action, Why: why})
+	}
+	slices.SortStableFunc(c.Rejected, func(a, b taffrail.Rejection) int { return s.timeOf(a.Event).Compare(s.timeOf(b.Event)) })
+}
+
+func (s *scene) timeOf(id taffrail.EventID) time.Time {
+	for _, e := range s.events {
+		if e.ID == id {
+			return e.Time
+		}
+	}
+	return time.Time{}
+}

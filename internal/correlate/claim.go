@@ -1,0 +1,208 @@
+package correlate
+
+import (
+	"math/big"
+	"slices"
+	"strings"
+
+	"github.com/taffrail-dev/taffrail"
+)
+
+// A claim is what a deed does to an attribute, as far as can be told.
+type claim struct {
+	deed   *deed
+	to     string // the state that it leaves
+	delta  *big.Rat
+	grade  grade
+	kind   taffrail.EvidenceKind
+	detail string
+}
+
+// claims are what the deeds do to an attribute, in the order of time.
+func (s *scene) claims(v *view, deeds []*deed) []claim {
+	var all []claim
+	for _, d := range deeds {
+		if c, ok := s.claimOf(v, d); ok {
+			c.deed = d
+			all = append(all, c)
+		}
+	}
+	return all
+}
+
+func (s *scene) claimOf(v *view, d *deed) (claim, bool) {
+	effects, known := s.models.of(d.Action, s.Type, v.names)
+	for _, e := range effects {
+		if c, ok := s.modelled(v, d, e); ok {
+			return c, true
+		}
+	}
+	if known && len(effects) > 0 && !d.hidden() {
+		return claim{}, false // it may change the attribute, and did not name it
+	}
+	return s.general(v, d)
+}
+
+// modelled is what a model says.
+func (s *scene) modelled(v *view, d *deed, e effect) (claim, bool) {
+	c := claim{grade: gradeModel, kind: taffrail.EvidenceReplay, detail: d.Action + " is known to " + string(e.op) + " " + strings.Join(e.path, ".")}
+	switch e.op {
+	case opUnset:
+		return c, true
+	case opOpaque:
+		c.grade, c.kind, c.detail = gradeOpaque, taffrail.EvidenceFamily, d.Action+" may change it to what cannot be seen"
+		return c, true
+	}
+	if e.fixed {
+		c.to = plainText(e.literal)
+		return c, true
+	}
+	if v.element || e.op == opReplace || e.op == opAdd || e.op == opRemove {
+		return s.modelledMember(v, d, e, c)
+	}
+	values := lookup(d.body, e.from)
+	for _, name := range v.names[len(e.path):] {
+		values = eachNamed(values, name)
+	}
+	if len(values) == 0 {
+		return c, false
+	}
+	if values[0].IsUnknown() {
+		c.grade, c.kind = gradeOpaque, taffrail.EvidenceFamily
+		return c, true
+	}
+	return stated(v, c, values, e.op)
+}
+
+func eachNamed(values []taffrail.Value, name string) (found []taffrail.Value) {
+	for _, v := range values {
+		found = append(found, fieldsNamed(v, name)...)
+	}
+	return found
+}
+
+// stated is the state that values leave.
+func stated(v *view, c claim, values []taffrail.Value, o op) (claim, bool) {
+	c.to = v.known(canon(values[0]))
+	if len(values) > 1 {
+		c.to = canon(taffrail.List(values...))
+	}
+	if o == opDelta {
+		by, ok := new(big.Rat).SetString(c.to)
+		c.delta = by
+		return c, ok
+	}
+	if c.to != v.to && len(v.atoms) > 1 && sameContent(v, values) {
+		c.to = v.to
+	}
+	return c, true
+}
+
+// sameContent says whether a document of another form has what came, and nothing of what went.
+func sameContent(v *view, values []taffrail.Value) bool {
+	got := atoms(taffrail.List(values...))
+	return len(v.plus)+len(v.minus) > 0 && within(v.plus, got) && common(v.minus, got) == 0
+}
+
+// modelledMember is what an event does to an element or a key.
+func (s *scene) modelledMember(v *view, d *deed, e effect, c claim) (claim, bool) {
+	found := lookup(d.body, e.from)
+	if len(found) == 0 {
+		return c, false
+	}
+	state, ok := memberState(v, d, items(found), e.op)
+	c.to = state
+	return c, ok
+}
+
+// items are the members of lists, and all else as it is.
+func items(values []taffrail.Value) (all []taffrail.Value) {
+	for _, v := range values {
+		v = document(v)
+		if v.Shape() != taffrail.ShapeList {
+			all = append(all, v)
+			continue
+		}
+		for e := range v.Elems() {
+			all = append(all, e)
+		}
+	}
+	return all
+}
+
+// memberState is the state of an element or a key after what stands in a request was added, removed, or put in the place of all.
+func memberState(v *view, d *deed, given []taffrail.Value, o op) (state string, ok bool) {
+	if v.element {
+		has := slices.ContainsFunc(given, func(item taffrail.Value) bool { return holdsElement(v, item, o) })
+		return elementState(v, has, o)
+	}
+	if len(v.names) == 0 {
+		return "", false
+	}
+	return keyState(v.names[len(v.names)-1], given, o)
+}
+
+func elementState(v *view, has bool, o op) (string, bool) {
+	switch {
+	case o == opReplace && !has:
+		return "", true
+	case !has:
+		return "", false
+	case o == opRemove:
+		return removedState(v), true
+	}
+	return addedState(v), true
+}
+
+// addedState is the state of an element after something of it was added: an element that was there turned into another by it.
+func addedState(v *view) string {
+	if v.to == "" && len(v.plus) > 0 && len(v.minus) == 0 {
+		return ""
+	}
+	return present
+}
+
+// removedState is the state of an element after something was removed: what is left of it is an element, too.
+func removedState(v *view) string {
+	if v.to != "" && len(v.minus) > 0 && len(v.plus) == 0 {
+		return present
+	}
+	return ""
+}
+
+// holdsElement says whether an item of a request has what tells an element from its like, and enough of the rest.
+func holdsElement(v *view, item taffrail.Value, o op) bool {
+	got := atoms(item)
+	tell := v.plus
+	if o == opRemove {
+		tell = v.minus
+	}
+	if len(v.plus) == 0 || len(v.minus) == 0 {
+		tell = slices.Concat(v.plus, v.minus)
+	}
+	if o == opReplace {
+		return within(v.atoms, got) || mostly(v.atoms, got) && v.element && within(without(v.plus, nil), got)
+	}
+	if len(tell) == 0 {
+		tell = v.atoms
+	}
+	return len(tell) > 0 && within(tell, got) && (mostly(v.atoms, got) || mostly(got, slices.Concat(v.atoms, tell)))
+}
+
+// mostly says whether at least six in ten of some texts are among others.
+func mostly(some, others []string) bool { return 10*common(some, others) >= 6*len(some) }
+
+// keyState is the value of a key after a request.
+func keyState(key string, given []taffrail.Value, o op) (string, bool) {
+	for _, item := range given {
+		for _, n := range nodes(item) {
+			switch {
+			case o == opRemove && (n.scalar() && n.text == key || len(n.names) > 0 && n.last() == key):
+				return "", true
+			case o != opRemove && len(n.names) > 0 && n.last() == key:
+				return canon(n.value), true
+			}
+		}
+	}
+	return "", o == opReplace
+}

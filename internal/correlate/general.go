@@ -1,0 +1,232 @@
+package correlate
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/taffrail-dev/taffrail"
+)
+
+// general is what can be told of an event without knowing it: by names and values.
+func (s *scene) general(v *view, d *deed) (claim, bool) {
+	if v.gone {
+		return s.removal(v, d)
+	}
+	for _, f := range []func(*view, *deed) (claim, bool){s.named, s.member, s.unset, s.switched, s.valued, s.answered, s.unseen} {
+		if c, ok := f(v, d); ok {
+			return c, true
+		}
+	}
+	return claim{}, false
+}
+
+// named goes by places in the request whose name is that of the attribute.
+func (s *scene) named(v *view, d *deed) (claim, bool) {
+	if v.element || d.verb == verbRemove {
+		return claim{}, false
+	}
+	best, at := alien, node{}
+	for _, n := range d.nodes {
+		got := s.align(v, d, n)
+		if got > best || got == best && got > alien && v.known(canon(n.value)) == v.to && v.known(canon(at.value)) != v.to {
+			best, at = got, n
+		}
+	}
+	if best == alien {
+		return claim{}, false
+	}
+	return s.namedClaim(v, d, at, best)
+}
+
+func (s *scene) namedClaim(v *view, d *deed, n node, how alignment) (claim, bool) {
+	c := claim{grade: gradeOf[how], kind: taffrail.EvidenceValue, to: v.known(canon(n.value)), detail: "the request has it at " + strings.Join(n.names, ".")}
+	if n.value.IsUnknown() {
+		c.grade, c.kind, c.detail = gradeOpaque, taffrail.EvidenceFamily, "the request hides the value at "+strings.Join(n.names, ".")
+		return c, true
+	}
+	if c.to != v.to && (n.value.Len() > 0 || len(v.atoms) > 1) {
+		if !sameContent(v, []taffrail.Value{n.value}) {
+			return c, how >= closely && n.value.Len() == 0
+		}
+		c.to = v.to
+	}
+	if how == loosely && c.to != v.to {
+		return c, false // a name that fits loosely says nothing against
+	}
+	return c, true
+}
+
+// gradeOf is what a claim by name is worth.
+var gradeOf = map[alignment]grade{wholly: gradeWhole, exactly: gradeNamed, closely: gradeNamed, loosely: gradeLoose}
+
+// member goes by elements of a set, and by keys of a map, that stand in the request.
+func (s *scene) member(v *view, d *deed) (claim, bool) {
+	if v.element {
+		return s.elementClaim(v, d)
+	}
+	if len(v.names) < 2 || !s.tagged(v, d) || d.verb != verbRemove {
+		return claim{}, false
+	}
+	state, ok := keyState(v.names[len(v.names)-1], []taffrail.Value{d.body}, opRemove)
+	return claim{grade: gradeNamed, kind: taffrail.EvidenceValue, to: state, detail: "the request takes the key away"}, ok
+}
+
+// tagged says whether an event is about the map that holds a key.
+func (s *scene) tagged(v *view, d *deed) bool {
+	parent := telling(words(v.names[len(v.names)-2]))
+	if common(parent, d.nouns) > 0 {
+		return true
+	}
+	return slices.ContainsFunc(d.nodes, func(n node) bool { return len(n.names) > 0 && common(parent, words(n.names[0])) > 0 })
+}
+
+func (s *scene) elementClaim(v *view, d *deed) (claim, bool) {
+	c := claim{grade: gradeNamed, kind: taffrail.EvidenceValue, detail: "the request has the element"}
+	if len(v.atoms) == 1 && !strong(v.atoms[0]) {
+		c.grade = gradeLoose
+	}
+	o := map[verbKind]op{verbAdd: opAdd, verbSet: opAdd, verbNone: opAdd, verbRemove: opRemove}[d.verb]
+	holder := slices.IndexFunc(d.nodes, func(n node) bool {
+		return (n.scalar() || n.value.Shape() == taffrail.ShapeObject) && len(n.names) > 0 && holdsElement(v, n.value, o)
+	})
+	if holder >= 0 {
+		o = itemOp(d.body, v, o)
+		var ok bool
+		c.to, ok = elementState(v, true, o)
+		if s.familiar(v, d) == 0 {
+			c.grade = gradeLoose
+		}
+		return c, ok
+	}
+	return s.replaced(v, d, c)
+}
+
+// itemOp is what an item of a batch says of itself: {"action": "DELETE", ...}.
+func itemOp(body taffrail.Value, v *view, o op) op {
+	for _, n := range nodes(body) {
+		action, ok := n.value.Field("action")
+		if ok && holdsElement(v, n.value, o) && verbs[strings.ToLower(action.Text())] == verbRemove {
+			return opRemove
+		}
+	}
+	return o
+}
+
+// replaced says of an element that a list of the set's name lacks that it went.
+func (s *scene) replaced(v *view, d *deed, c claim) (claim, bool) {
+	if d.verb != verbSet || len(v.names) == 0 {
+		return c, false
+	}
+	for _, n := range d.nodes {
+		if n.value.Shape() == taffrail.ShapeList && s.align(v, d, n) >= closely {
+			c.grade, c.to, c.detail = gradeReplaced, "", "the request replaces the set by one without it"
+			return c, true
+		}
+	}
+	return c, false
+}
+
+// familiar counts the words that the event's name and the attribute's have in common, beyond those of the type.
+func (s *scene) familiar(v *view, d *deed) (n int) {
+	var own []string
+	for _, name := range v.names {
+		own = append(own, telling(words(name))...)
+	}
+	n = common(own, d.nouns)
+	kind := without(telling(s.ids.words), nil)
+	if len(kind) > 1 && common(kind[1:], d.nouns) > 0 {
+		n++
+	}
+	return n
+}
+
+// unset goes by names like DeleteBucketPolicy: what they name is gone.
+func (s *scene) unset(v *view, d *deed) (claim, bool) {
+	if d.verb != verbRemove || v.element || v.to != "" {
+		return claim{}, false
+	}
+	c := claim{grade: gradeUnset, kind: taffrail.EvidenceFamily, detail: d.Action + " takes away what it names"}
+	own := words(v.names[0])
+	if len(v.names) > 1 {
+		own = append(own, words(v.names[len(v.names)-1])...)
+	}
+	return c, common(telling(own), d.nouns) > 0
+}
+
+// switched goes by names like EnableKeyRotation.
+func (s *scene) switched(v *view, d *deed) (claim, bool) {
+	if v.element || v.to != "true" && v.from != "true" || len(v.names) == 0 {
+		return claim{}, false
+	}
+	_, operation, _ := strings.Cut(d.Action, ":")
+	first := words(operation)[0]
+	state := map[string]string{"enable": "true", "start": "true", "activate": "true", "disable": "false", "stop": "false", "deactivate": "false"}[first]
+	own := without(telling(words(v.names[len(v.names)-1])), []string{"enable", "enabled", "is"})
+	c := claim{grade: gradeNamed, kind: taffrail.EvidenceFamily, to: state, detail: d.Action + " switches it"}
+	return c, state != "" && len(own) > 0 && within(own, d.nouns)
+}
+
+// valued goes by the value alone, wherever it stands.
+func (s *scene) valued(v *view, d *deed) (claim, bool) {
+	if len(v.plus) == 0 || v.element || d.verb == verbRemove || !slices.ContainsFunc(v.plus, strong) {
+		return claim{}, false
+	}
+	c := claim{grade: gradeValue, kind: taffrail.EvidenceValue, to: v.to, detail: "the value stands in the request"}
+	if !within(v.plus, atoms(d.body)) {
+		return c, false
+	}
+	if s.familiar(v, d) == 0 {
+		c.grade = gradeStray
+	}
+	return c, true
+}
+
+// answered goes by what the service gave back: computed values stand nowhere else.
+func (s *scene) answered(v *view, d *deed) (claim, bool) {
+	if v.element || v.to == "" || v.to == v.from || lacks(d.Response) {
+		return claim{}, false
+	}
+	for _, n := range d.response() {
+		if canon(n.value) == v.to && s.align(v, d, n) >= loosely {
+			return claim{grade: gradeAnswer, kind: taffrail.EvidenceValue, to: v.to, detail: "the answer has it at " + strings.Join(n.names, ".")}, true
+		}
+	}
+	return claim{}, false
+}
+
+// unseen is for an event whose name fits and whose request cannot be seen.
+func (s *scene) unseen(v *view, d *deed) (claim, bool) {
+	if !d.hidden() || !s.couldTouch(v, d) {
+		return claim{}, false
+	}
+	return claim{grade: gradeOpaque, kind: taffrail.EvidenceFamily, to: v.to, detail: "the request cannot be seen, and the event's name fits"}, true
+}
+
+// couldTouch says whether events of a name may change an attribute at all.
+func (s *scene) couldTouch(v *view, d *deed) bool {
+	_, operation, _ := strings.Cut(d.Action, ":")
+	if _, sub, ok := strings.Cut(operation, "/"); ok && strings.HasPrefix(d.Source, "kube") {
+		return len(v.names) > 0 && (sub == "status") == (v.names[0] == "status") && (sub != "scale" || slices.Contains(v.names, "replicas"))
+	}
+	if strings.HasPrefix(d.Source, "kube") {
+		return len(v.names) == 0 || v.names[0] != "status"
+	}
+	return s.familiar(v, d) > 0 || d.verb == verbSet && len(without(d.nouns, s.ids.words)) == 0
+}
+
+// removal goes by events that take away a whole resource: those that name its sort and nothing else.
+func (s *scene) removal(v *view, d *deed) (claim, bool) {
+	c := claim{grade: gradeNamed, kind: taffrail.EvidenceFamily, detail: d.Action + " takes away the resource"}
+	if d.verb != verbRemove {
+		return c, false
+	}
+	known := slices.Concat(s.ids.words, words(s.ids.service), s.models.words[string(s.Type)])
+	if strings.HasPrefix(d.Source, "kube") {
+		return c, true
+	}
+	if within(d.nouns, known) {
+		return c, true
+	}
+	c.grade = gradeLoose
+	return c, common(d.nouns, known) > 0 && common(d.nouns, known)*2 >= len(d.nouns)
+}

@@ -1,0 +1,145 @@
+package correlate
+
+import (
+	"math/big"
+	"slices"
+
+	"github.com/taffrail-dev/taffrail"
+)
+
+// A run is one way in which claims may have followed one another, up to some point.
+type run struct {
+	state  string
+	chain  []claim // those that had an effect, first to last
+	states []string
+}
+
+// maxRuns bounds how many orders of ties are followed.
+const maxRuns = 64
+
+// An ending is what a replay came to.
+type ending struct {
+	runs    []run // those that end in the value that was found
+	missed  []run // those that do not
+	tied    bool  // they end in different events
+	dropped []claim
+}
+
+// replay lets the claims follow one another from the value before. Those at the same time are tried in each order.
+func replay(v *view, claims []claim) ending {
+	runs := []run{{state: v.from}}
+	for group := range byTime(claims) {
+		runs = follow(runs, group)
+	}
+	var e ending
+	for _, r := range runs {
+		if r.state == v.to && len(r.chain) > 0 {
+			e.runs = append(e.runs, r)
+		} else {
+			e.missed = append(e.missed, r)
+		}
+	}
+	for _, r := range e.runs {
+		e.tied = e.tied || r.writer().ID != e.runs[0].writer().ID
+	}
+	return e
+}
+
+func (r run) writer() *deed { return r.chain[len(r.chain)-1].deed }
+
+// byTime gives the claims in groups of the same time. Versions of one object are never tied.
+func byTime(claims []claim) func(func([]claim) bool) {
+	return func(yield func([]claim) bool) {
+		for i := 0; i < len(claims); {
+			j := i + 1
+			for j < len(claims) && claims[j].deed.Time.Equal(claims[i].deed.Time) {
+				j++
+			}
+			if !yield(claims[i:j]) {
+				return
+			}
+			i = j
+		}
+	}
+}
+
+func follow(runs []run, group []claim) []run {
+	var next []run
+	for _, order := range orders(group) {
+		for _, r := range runs {
+			if len(next) < maxRuns {
+				next = append(next, r.after(order))
+			}
+		}
+	}
+	return distinct(next)
+}
+
+// distinct drops runs that have come to the same by the same event.
+func distinct(runs []run) []run {
+	var kept []run
+	for _, r := range runs {
+		if !slices.ContainsFunc(kept, func(k run) bool {
+			return k.state == r.state && len(k.chain) == len(r.chain) && (len(k.chain) == 0 || k.writer() == r.writer())
+		}) {
+			kept = append(kept, r)
+		}
+	}
+	return kept
+}
+
+func (r run) after(order []claim) run {
+	for _, c := range order {
+		to := c.state(r.state)
+		if to == r.state {
+			continue // a write that changes nothing
+		}
+		r.state = to
+		r.chain = append(slices.Clip(r.chain), c)
+		r.states = append(slices.Clip(r.states), to)
+	}
+	return r
+}
+
+// state is the state that a claim leaves, from the one that it finds.
+func (c claim) state(from string) string {
+	if c.delta == nil {
+		return c.to
+	}
+	was, ok := new(big.Rat).SetString(from)
+	if !ok {
+		return c.to
+	}
+	sum := new(big.Rat).Add(was, c.delta)
+	if sum.IsInt() {
+		return sum.Num().String()
+	}
+	text, _ := taffrail.Number(sum.FloatString(12))
+	return text.Text()
+}
+
+// orders are the orders of a group: each, for up to four, and for more the one that they were received in and its reverse.
+func orders(group []claim) [][]claim {
+	received := slices.Clone(group)
+	slices.SortStableFunc(received, func(a, b claim) int { return a.deed.order - b.deed.order })
+	if len(group) > 4 {
+		reverse := slices.Clone(received)
+		slices.Reverse(reverse)
+		return [][]claim{received, reverse}
+	}
+	return permutations(received)
+}
+
+func permutations(group []claim) [][]claim {
+	if len(group) < 2 {
+		return [][]claim{group}
+	}
+	var all [][]claim
+	for i := range group {
+		rest := slices.Delete(slices.Clone(group), i, i+1)
+		for _, p := range permutations(rest) {
+			all = append(all, append([]claim{group[i]}, p...))
+		}
+	}
+	return all
+}

@@ -1,0 +1,217 @@
+package correlate
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/taffrail-dev/taffrail"
+)
+
+// present is the state of an element that a set has; one that it lacks has none.
+const present = "\x02present"
+
+// A view is a change as the replay sees it: a state before, one after, and what would have to stand in a request.
+type view struct {
+	taffrail.Change
+	names   []string          // attributes and keys on the way, without places and elements
+	element bool              // an element of a set came or went
+	gone    bool              // the whole resource went
+	from    string            // state before
+	to      string            // state after
+	atoms   []string          // of what came, or else of what went
+	plus    []string          // what came and was not there in a like element
+	minus   []string          // what went and is not there in a like element
+	sealed  map[string]string // digest -> state, where the value itself is a secret in events
+}
+
+// known is a state by the name that the view has for it.
+func (v *view) known(state string) string {
+	if plain, ok := v.sealed[state]; ok {
+		return plain
+	}
+	return state
+}
+
+// seal works out what the two values look like where they are taken for secrets.
+func (v *view) seal(sealer taffrail.Sealer) {
+	if sealer == nil || v.element {
+		return
+	}
+	v.sealed = map[string]string{}
+	for _, side := range []taffrail.Value{v.Before, v.After} {
+		if side.Len() == 0 && !side.IsNull() && !side.IsUnknown() {
+			v.sealed[textOf(sealer.Seal(side))] = canon(side)
+		}
+	}
+}
+
+func (s *scene) viewOf(c taffrail.Change) view {
+	v := view{Change: c, from: canon(c.Before), to: canon(c.After)}
+	steps := c.Path.Steps()
+	for _, step := range steps {
+		switch step.Kind() {
+		case taffrail.AttrStep:
+			v.names = append(v.names, step.Name())
+		case taffrail.KeyStep:
+			v.names = append(v.names, step.Name())
+		case taffrail.ElemStep:
+			v.element = true
+		}
+	}
+	v.seal(s.Sealer)
+	v.gone = len(steps) == 0 && c.After.IsNull()
+	if v.element {
+		v.from, v.to = presence(c.Before), presence(c.After)
+		s.compareLike(&v)
+		return v
+	}
+	before, after := atoms(c.Before), atoms(c.After)
+	v.plus, v.minus, v.atoms = without(after, before), without(before, after), after
+	if len(after) == 0 {
+		v.atoms = before
+	}
+	return v
+}
+
+func presence(v taffrail.Value) string {
+	if v.IsNull() || v.IsUnknown() {
+		return ""
+	}
+	return present
+}
+
+// compareLike finds the element on the other side that this one came from or turned into, and what parts the two. Providers group rules, so
+// that one more address turns one element into another.
+func (s *scene) compareLike(v *view) {
+	own := v.After
+	if v.to == "" {
+		own = v.Before
+	}
+	v.atoms = atoms(own)
+	v.plus, v.minus = v.atoms, nil
+	if v.to == "" {
+		v.plus, v.minus = nil, v.atoms
+	}
+	best := 0.5
+	for _, c := range s.Changes {
+		other, like := s.likeness(v, c)
+		if like < best {
+			continue
+		}
+		best = like
+		if v.to != "" {
+			v.plus, v.minus = without(v.atoms, other), without(other, v.atoms)
+		} else {
+			v.plus, v.minus = without(other, v.atoms), without(v.atoms, other)
+		}
+	}
+}
+
+// likeness is how much of two elements of one set is the same, of which one came and the other went.
+func (s *scene) likeness(v *view, c taffrail.Change) (other []string, like float64) {
+	if !sameSet(v.Path, c.Path) || presence(c.After) == v.to {
+		return nil, 0
+	}
+	value := c.After
+	if v.to != "" {
+		value = c.Before
+	}
+	if value.Len() == 0 {
+		return nil, 0 // scalars are each their own
+	}
+	other = atoms(value)
+	n := common(v.atoms, other)
+	return other, float64(n) / float64(max(1, len(v.atoms)+len(other)-n))
+}
+
+func sameSet(p, q taffrail.Path) bool {
+	a, b := p.Steps(), q.Steps()
+	if len(a) != len(b) || len(a) == 0 || b[len(b)-1].Kind() != taffrail.ElemStep {
+		return false
+	}
+	return slices.EqualFunc(a[:len(a)-1], b[:len(b)-1], taffrail.Step.Equal)
+}
+
+// An alignment says how well the name of a place in a request fits that of an attribute.
+type alignment uint8
+
+const (
+	alien   alignment = iota
+	loosely           // the words overlap, or it stands among something else
+	closely           // its words are all there
+	exactly           // the same name, in the same surroundings
+	wholly            // the same names all the way
+)
+
+// align compares the names of a place with those of an attribute.
+func (s *scene) align(v *view, d *deed, n node) alignment {
+	if len(n.names) == 0 || len(v.names) == 0 {
+		return alien
+	}
+	if sameNames(v.names, n.names) {
+		return wholly
+	}
+	last, want := n.last(), v.names[len(v.names)-1]
+	if plain(last) == "value" && len(n.names) > 1 {
+		last = n.names[len(n.names)-2]
+	}
+	got := closeness(words(want), words(last), d.nouns)
+	if plain(last) == plain(want) {
+		got = exactly
+	}
+	if got > loosely && s.elsewhere(v, d, n) {
+		got = loosely
+	}
+	return got
+}
+
+func closeness(want, last, nouns []string) alignment {
+	told := telling(want)
+	switch n := common(told, last); {
+	case n == len(told) && len(without(telling(last), want)) <= 1:
+		return closely
+	case n > 0 && within(told, slices.Concat(last, nouns)):
+		return closely
+	case n > 0 && 2*n >= len(told):
+		return loosely
+	case within(told, nouns) && common(telling(last), nouns) == 0 && slices.Contains([]string{"document", "value", "policy", "config"}, last[max(0, len(last)-1)]):
+		return closely
+	}
+	return alien
+}
+
+// elsewhere says whether a place stands among something that is no part of what the attribute is called.
+func (s *scene) elsewhere(v *view, d *deed, n node) bool {
+	known := slices.Concat(s.ids.words, d.nouns, fillers)
+	for _, name := range v.names {
+		known = append(known, words(name)...)
+	}
+	for _, name := range n.names[:len(n.names)-1] {
+		if common(words(name), known) == 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// sameNames compares names from the top; names of elements, [name=c], stand for themselves or for nothing.
+func sameNames(attribute, place []string) bool {
+	i := 0
+	for _, name := range attribute {
+		if strings.Contains(name, "=") && (i >= len(place) || place[i] != name) {
+			continue
+		}
+		if i >= len(place) || plain(place[i]) != plain(name) {
+			return false
+		}
+		i++
+		for i < len(place) && isIndex(place[i]) {
+			i++
+		}
+	}
+	return i == len(place)
+}
+
+func isIndex(name string) bool {
+	return name != "" && strings.Trim(name, "0123456789") == "" || name == "-"
+}
