@@ -8,6 +8,7 @@ import (
 	"github.com/taffrail-dev/taffrail/internal/source/kubeaudit"
 	"github.com/taffrail-dev/taffrail/internal/source/terraform"
 	"github.com/taffrail-dev/taffrail/internal/trust/file"
+	"github.com/taffrail-dev/taffrail/internal/trust/git"
 	"github.com/taffrail-dev/taffrail/internal/trust/postgres"
 	"github.com/taffrail-dev/taffrail/internal/trust/rfc3161"
 	"github.com/taffrail-dev/taffrail/internal/trust/s3"
@@ -19,6 +20,7 @@ import (
 func Register(r *plug.Registry) {
 	cloudtrail.Register(r)
 	file.Register(r)
+	git.Register(r)
 	kubeaudit.Register(r)
 	postgres.Register(r)
 	s3.Register(r)
