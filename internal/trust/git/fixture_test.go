@@ -78,9 +78,15 @@ func open(t testing.TB, settings string) audit.Anchor {
 
 func tryOpen(t testing.TB, settings string) (audit.Anchor, error) {
 	t.Helper()
+	return openAt(t, func() time.Time { return noon }, settings)
+}
+
+// openAt opens an anchor that asks for the time between the moment it has seen the branch and the one at which it pushes.
+func openAt(t testing.TB, now func() time.Time, settings string) (audit.Anchor, error) {
+	t.Helper()
 	r := &plug.Registry{}
 	Register(r)
-	env := plug.Env{Logger: slog.New(slog.DiscardHandler), Now: func() time.Time { return noon }}
+	env := plug.Env{Logger: slog.New(slog.DiscardHandler), Now: now}
 	return plug.Open[audit.Anchor](t.Context(), r, "git", env, plug.Settings{File: "test", YAML: []byte(settings)})
 }
 

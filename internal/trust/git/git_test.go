@@ -10,6 +10,9 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
+
+	"github.com/go-git/go-git/v5/plumbing"
 
 	"github.com/taffrail-dev/taffrail"
 	"github.com/taffrail-dev/taffrail/audit"
@@ -119,6 +122,67 @@ func TestPushersAtOnce(t *testing.T) {
 	}
 	if n := run(t, "-C", remote, "rev-list", "--count", "--max-parents=1", defaultBranch); n != fmt.Sprint(pushers*each) {
 		t.Errorf("%s commits", n)
+	}
+}
+
+// Somebody pushes in between, so often. Ours is put on top of theirs, unless there is no end to it.
+func TestOthersAreFaster(t *testing.T) {
+	for _, times := range []int{1, 3, maxTries} {
+		remote := newRemote(t)
+		other, l := newLog(t, "log.example/b"), newLog(t, "log.example/a")
+		faster := open(t, "name: other\nurl: "+remote)
+		var pushed int
+		a, err := openAt(t, func() time.Time {
+			if pushed < times {
+				pushed++
+				anchored(t, faster, other.at(int64(pushed), "x"))
+			}
+			return noon
+		}, "name: mirror\nurl: "+remote)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = a.Anchor(t.Context(), l.at(1, "x"))
+		want := fmt.Sprint(times + 1)
+		if times == maxTries {
+			want = fmt.Sprint(times)
+			if taffrail.KindOf(err) != taffrail.KindConflict || taffrail.HintOf(err) == "" {
+				t.Errorf("error is %v", err)
+			}
+		} else if err != nil {
+			t.Errorf("after %d: %v", times, err)
+		}
+		if n := run(t, "-C", remote, "rev-list", "--count", defaultBranch); n != want {
+			t.Errorf("%s commits, want %s", n, want)
+		}
+	}
+}
+
+// A push whose premise is gone changes nothing, whatever it was.
+func TestNothingIsForced(t *testing.T) {
+	remote := newRemote(t)
+	a, ok := open(t, "name: mirror\nurl: "+remote).(*anchor)
+	if !ok {
+		t.Fatal("it is no anchor")
+	}
+	l := newLog(t, "log.example/a")
+	first := plumbing.NewHash(formOf(t, anchored(t, a, l.at(1, "x"))).Commit)
+	orphan, err := a.commit(plumbing.ZeroHash, "x/checkpoint", l.at(2, "x"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	child, err := a.commit(first, "x/checkpoint", l.at(2, "x"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	second := anchored(t, open(t, "name: mirror\nurl: "+remote), l.at(3, "x"))
+	for _, push := range []struct{ tip, commit plumbing.Hash }{{plumbing.ZeroHash, orphan}, {first, orphan}, {first, child}, {plumbing.ZeroHash, child}} {
+		if err := a.push(t.Context(), push.tip, push.commit); err == nil {
+			t.Errorf("from %s to %s: no error", push.tip, push.commit)
+		}
+	}
+	if at := run(t, "-C", remote, "rev-parse", defaultBranch); at != formOf(t, second).Commit {
+		t.Errorf("the branch is at %s", at)
 	}
 }
 
@@ -339,6 +403,26 @@ func TestConfigRefuses(t *testing.T) {
 		_, err := tryOpen(t, settings)
 		if taffrail.KindOf(err) != taffrail.KindInvalid || taffrail.HintOf(err) == "" || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%q: %v, hint %q", settings, err, taffrail.HintOf(err))
+		}
+	}
+}
+
+func TestParseReceiptRefuses(t *testing.T) {
+	good := receiptForm{Version: 1, URL: "u", Branch: "b", Path: "p", Commit: strings.Repeat("a", 40), Note: "n"}
+	long, short, none := good, good, good
+	long.Note = strings.Repeat("n", maxReceipt)
+	short.Commit = "abc"
+	none.Commit = "HEAD"
+	for name, tc := range map[string]struct {
+		form receiptForm
+		fine bool
+	}{"good": {good, true}, "too long": {long, false}, "a short commit": {short, false}, "no commit": {none, false}} {
+		data, err := formatReceipt(tc.form)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := parseReceipt(data); (err == nil) != tc.fine {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }
