@@ -50,11 +50,7 @@ func signerIn(ctx context.Context, folder string) (audit.Signer, error) {
 	if err != nil {
 		return nil, err
 	}
-	key, err := keyring.Load(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return audit.NewSigner(key.Signer, key.Verifier, guard), nil
+	return audit.NewSigner(keyring, guard), nil
 }
 
 // victim opens the log and has four writers write to it until it is killed. It tells what was acknowledged, a line each: "signed 7 nonce",
@@ -161,11 +157,10 @@ func newKilling(t *testing.T, p *place, kind string, seed uint64) *killing {
 	if err != nil {
 		t.Fatal(err)
 	}
-	key, err := keyring.Create(t.Context(), "taffrail.local/victim")
-	if err != nil {
+	if _, err := keyring.Create(t.Context(), "taffrail.local/victim"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := audit.Begin(t.Context(), p.store(t, store.Create), audit.NewSigner(key.Signer, key.Verifier, guard)); err != nil {
+	if _, err := audit.Begin(t.Context(), p.store(t, store.Create), audit.NewSigner(keyring, guard)); err != nil {
 		t.Fatal(err)
 	}
 	return k
