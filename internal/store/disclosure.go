@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
@@ -63,7 +64,7 @@ func (tx *Tx) Disclosures(index int64) (all []audit.Disclosure, err error) {
 // earliest, and the same is shown again after a crash.
 func (tx *Tx) PutReceipt(r audit.Receipt) error {
 	return tx.exec("INSERT INTO receipt (size, kind, anchor, at, data) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-		r.Size, r.Kind, r.Anchor, r.At.UTC().Format(time.RFC3339Nano), r.Data)
+		r.Size, r.Kind, r.Anchor, r.At.UTC().Format(time.RFC3339Nano), bytes.Clone(r.Data))
 }
 
 // Receipts calls f with every receipt, by increasing size. An error of f ends the reading and is returned as it is.

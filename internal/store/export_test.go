@@ -1,7 +1,19 @@
 package store
 
+import (
+	"context"
+	"fmt"
+)
+
 // What the tests in package store_test look at.
 var (
 	WordsOf       = wordsOf
 	ParseSnapshot = parseSnapshot
+	ClassifyState = classifyState
 )
+
+// LimitPages bounds how large the database may grow, as a full disk does.
+func (s *Store) LimitPages(ctx context.Context, pages int64) error {
+	_, err := s.writer.ExecContext(ctx, fmt.Sprintf("PRAGMA max_page_count = %d", pages))
+	return err
+}

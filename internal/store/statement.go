@@ -81,7 +81,7 @@ func (tx *Tx) writeRows(w *waitingRows) error {
 	return nil
 }
 
-// exec runs a statement.
+// exec runs a statement, now or later: its arguments must not be changed afterwards.
 func (tx *Tx) exec(statement string, args ...any) error {
 	statement = tx.named(statement)
 	if err := tx.flush(statement); err != nil {

@@ -239,13 +239,13 @@ func (tx *Tx) PutHashes(first int64, hashes []tlog.Hash) error {
 
 // PutCheckpoint implements [audit.Writer].
 func (tx *Tx) PutCheckpoint(size int64, note []byte) error {
-	return tx.exec("INSERT INTO checkpoint (size, note) VALUES (?, ?) ON CONFLICT (size) DO UPDATE SET note = excluded.note", size, note)
+	return tx.exec("INSERT INTO checkpoint (size, note) VALUES (?, ?) ON CONFLICT (size) DO UPDATE SET note = excluded.note", size, bytes.Clone(note))
 }
 
 // PutBlob stores a payload beside the log.
 func (tx *Tx) PutBlob(data []byte) (taffrail.BlobRef, error) {
 	ref := refOf(data)
-	return ref, tx.exec("INSERT INTO blob (sha256, data) VALUES (?, ?) ON CONFLICT DO NOTHING", ref.SHA256, data)
+	return ref, tx.exec("INSERT INTO blob (sha256, data) VALUES (?, ?) ON CONFLICT DO NOTHING", ref.SHA256, bytes.Clone(data))
 }
 
 func refOf(data []byte) taffrail.BlobRef {

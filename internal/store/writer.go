@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"maps"
+
+	"github.com/taffrail-dev/taffrail"
 )
 
 // maxGroup bounds how many updates share one commit.
@@ -144,6 +146,9 @@ func (s *Store) one(tx *Tx, u *update) error {
 	}
 	if u.err != nil {
 		if _, err := tx.sql.ExecContext(tx.ctx, "ROLLBACK TO one"); err != nil {
+			if taffrail.KindOf(u.err) == taffrail.KindUnavailable { // as when a disk is full, which takes the whole transaction with it
+				return u.err
+			}
 			return err
 		}
 	}
