@@ -212,11 +212,11 @@ func faultMatrix(t *testing.T, p *place) {
 		t.Run(fault.String(), func(t *testing.T) {
 			s := p.fresh(t).store(t, store.Create)
 			var faults audittest.Faults
-			key, verifier := audittest.Key(t, "taffrail.local/faults")
+			ring := audittest.Ring(t, "taffrail.local/faults")
 			guard := audittest.NewMemoryGuard()
-			honest := audit.NewSigner(key, verifier, guard)
+			honest := audit.NewSigner(ring, guard)
 			faulty := audittest.FaultyStorage(s, &faults)
-			log, err := audit.Begin(t.Context(), faulty, audit.NewSigner(audittest.FaultyKey(key, &faults), verifier, audittest.FaultyGuard(guard, &faults)))
+			log, err := audit.Begin(t.Context(), faulty, audit.NewSigner(audittest.FaultyKeys(ring, &faults), audittest.FaultyGuard(guard, &faults)))
 			if err != nil {
 				t.Fatal(err)
 			}
