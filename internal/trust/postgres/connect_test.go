@@ -203,11 +203,11 @@ func (c *cable) carry(client net.Conn) {
 	}()
 	defer func() { // whoever still reads must not wait for us
 		go func() {
-			for range asked { //nolint:revive // to its end
+			for range asked {
 			}
 		}()
 		go func() {
-			for range answers { //nolint:revive // to its end
+			for range answers {
 			}
 		}()
 	}()

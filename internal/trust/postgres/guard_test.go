@@ -108,7 +108,15 @@ func TestGuard(t *testing.T) {
 }
 
 func contract(t *testing.T, s *pgtest.Server) {
-	audittest.Guard(t, func(t *testing.T) audit.Guard { return openGuard(t, s.Database(t)) })
+	url := s.Database(t)
+	audittest.Guard(t, func(t *testing.T) audit.Guard { return anew(t, url) })
+}
+
+// anew gives a guard without state, in a database that others have used before: to make one takes long.
+func anew(t *testing.T, url string) *guard {
+	t.Helper()
+	sql(t, url, "DROP TABLE IF EXISTS taffrail_guard")
+	return openGuard(t, url)
 }
 
 // manyBegin has many make the table at once.
@@ -198,6 +206,7 @@ func rowIsAsDescribed(t *testing.T, s *pgtest.Server) {
 func garbage(t *testing.T, s *pgtest.Server) {
 	const free = `DROP TABLE taffrail_guard; CREATE TABLE taffrail_guard (log text, origin text, size bigint, root bytea, changed timestamptz);`
 	const insert = `INSERT INTO taffrail_guard VALUES ('site', 'taffrail.local/test', 0, sha256(''), now());`
+	url := s.Database(t)
 	for name, change := range map[string]string{
 		"short root":           `UPDATE taffrail_guard SET root = '\x00'`,
 		"root of no empty log": `UPDATE taffrail_guard SET root = sha256('x')`,
@@ -209,8 +218,7 @@ func garbage(t *testing.T, s *pgtest.Server) {
 		"two rows":             free + insert + insert,
 	} {
 		t.Run(name, func(t *testing.T) {
-			url := s.Database(t)
-			g := openGuard(t, url)
+			g := anew(t, url)
 			mustSwap(t, g, audit.Head{}, headOf(0))
 			sql(t, url, change)
 			before := dump(t, url)
@@ -249,10 +257,10 @@ func dump(t *testing.T, url string) (text string) {
 }
 
 func lostRow(t *testing.T, s *pgtest.Server) {
+	url := s.Database(t)
 	for name, statement := range map[string]string{"row": "DELETE FROM taffrail_guard", "table": "DROP TABLE taffrail_guard"} {
 		t.Run(name, func(t *testing.T) {
-			url := s.Database(t)
-			g := openGuard(t, url)
+			g := anew(t, url)
 			mustSwap(t, g, audit.Head{}, headOf(0))
 			mustSwap(t, g, headOf(0), headOf(1))
 			sql(t, url, statement)
@@ -310,14 +318,14 @@ func as(url, user, password string) string {
 }
 
 func foreignTable(t *testing.T, s *pgtest.Server) {
+	url := s.Database(t)
 	for name, table := range map[string]string{
 		"other columns": "CREATE TABLE taffrail_guard (id int PRIMARY KEY)",
 		"other types":   "CREATE TABLE taffrail_guard (log text PRIMARY KEY, origin text, size text, root text, changed text); INSERT INTO taffrail_guard VALUES ('site', 'a', 'many', 'deep', '')",
 	} {
 		t.Run(name, func(t *testing.T) {
-			url := s.Database(t)
+			g := anew(t, url)
 			sql(t, url, table)
-			g := openGuard(t, url)
 			_, loaded := g.Load(t.Context())
 			for _, err := range []error{loaded, g.Swap(t.Context(), audit.Head{}, headOf(0))} {
 				if taffrail.KindOf(err) != taffrail.KindInvalid || taffrail.HintOf(err) == "" || errors.Is(err, audit.ErrNoHead) {
@@ -343,13 +351,14 @@ func unlogged(t *testing.T, s *pgtest.Server) {
 
 // faults stops a swap at each step. What is held is the old state or the new, and the next swap works.
 func faults(t *testing.T, s *pgtest.Server) {
+	url := s.Database(t)
 	for _, begin := range []bool{true, false} {
 		for _, step := range []string{"make table", "swap", "commit", "answer"} {
 			if !begin && step == "make table" {
 				continue
 			}
 			t.Run(fmt.Sprintf("%s begin=%v", step, begin), func(t *testing.T) {
-				g := openGuard(t, s.Database(t))
+				g := anew(t, url)
 				old, next := audit.Head{}, headOf(0)
 				if !begin {
 					mustSwap(t, g, old, next)
@@ -466,7 +475,7 @@ func roleDefaults(t *testing.T, s *pgtest.Server) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer tx.Rollback(context.Background())
+	defer func() { _ = tx.Rollback(context.Background()) }()
 	var got string
 	query := "SELECT concat_ws(' ', current_setting('synchronous_commit'), current_setting('transaction_isolation'), current_setting('row_security'))"
 	if err := tx.QueryRow(t.Context(), query).Scan(&got); err != nil || got != "on read committed off" {
@@ -495,7 +504,7 @@ func TestGuardKilled(t *testing.T) {
 			t.Fatalf("held is size %d, %v, the last that was reported is %d", held.Size, err, last)
 		}
 		// What the dead process had sent may still be on its way to its commit: then this is a conflict, and is asked again.
-		for err := error(audit.ErrConflict); errors.Is(err, audit.ErrConflict); {
+		for err := audit.ErrConflict; errors.Is(err, audit.ErrConflict); {
 			if held, err = g.Load(t.Context()); err == nil {
 				err = g.Swap(t.Context(), held, headOf(held.Size+1))
 			}

@@ -149,7 +149,7 @@ func TestOtherUsers(t *testing.T) {
 	if err := os.WriteFile(program, text, 0o755); err != nil { //nolint:gosec // it is run by another user
 		t.Fatal(err)
 	}
-	defer os.Remove(program)
+	defer func() { _ = os.Remove(program) }()
 	for name, test := range map[string]struct {
 		uids   []int
 		loosen bool
@@ -214,7 +214,7 @@ func TestServerOfAnotherUser(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer os.Remove(program)
+	defer func() { _ = os.Remove(program) }()
 	cmd := exec.Command(program, "-test.run=^TestServerOfAnotherUser$")
 	cmd.Dir, cmd.Env = "/", append(os.Environ(), "TAFFRAIL_TEST_IMPOSTOR="+path)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 12345, Gid: 12345}}
