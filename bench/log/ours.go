@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/taffrail-dev/taffrail"
 	"github.com/taffrail-dev/taffrail/audit"
 	"github.com/taffrail-dev/taffrail/internal/plug"
 	"github.com/taffrail-dev/taffrail/internal/store"
@@ -103,11 +104,36 @@ func (l *ledger) commitAndSign(ctx context.Context, leaf []byte) error {
 // record appends an entry by its type, with the rows that follow from it.
 func (l *ledger) record(ctx context.Context) error {
 	return l.store.Update(ctx, func(tx *store.Tx) error {
-		e := driftEntry(rand.Uint64())
-		e.Time, e.Nonce, e.Actor = time.Now(), someNonce, "taffrail/bench"
-		_, err := tx.Append(e)
+		_, err := tx.Append(newEntry())
 		return err
 	})
+}
+
+// newEntry is an entry of now.
+func newEntry() taffrail.Entry {
+	e := driftEntry(rand.Uint64())
+	e.Time, e.Nonce, e.Actor = time.Now(), fmt.Sprintf("%016x%016x", rand.Uint64(), rand.Uint64()), "taffrail/bench"
+	return e
+}
+
+// queue puts a drift into the outbox, and waits until it has its index.
+func (l *ledger) queue(ctx context.Context, _ []byte) error {
+	return l.enqueue(ctx, newEntry())
+}
+
+// queuePlain does the same with an entry that has no rows but those of every entry.
+func (l *ledger) queuePlain(ctx context.Context, _ []byte) error {
+	e := newEntry()
+	e.Body = taffrail.Verified{}
+	return l.enqueue(ctx, e)
+}
+
+func (l *ledger) enqueue(ctx context.Context, e taffrail.Entry) error {
+	ticket, err := l.store.Enqueue(ctx, []taffrail.Entry{e})
+	if err == nil {
+		_, err = l.store.Await(ctx, ticket)
+	}
+	return err
 }
 
 // recordAndSign takes nothing of a leaf but the occasion.

@@ -41,14 +41,25 @@ func postgresWriters(ctx context.Context, o options) error {
 		return err
 	}
 	sides := []*side{
-		{name: "until committed", do: ours.commit},
-		{name: "until signed", do: ours.commitAndSign},
-		{name: "with the rows of the index, until signed", do: ours.recordAndSign},
+		{name: "outbox, entries alone, until sequenced", do: ours.queuePlain},
+		{name: "outbox, entries alone, each writer with 8 under way, until sequenced", do: ours.queuePlain, each: 8},
+		{name: "outbox, drifts, until sequenced", do: ours.queue},
+		{name: "outbox, drifts, each writer with 8 under way, until sequenced", do: ours.queue, each: 8},
+		{name: "outbox, drifts, until signed", do: func(ctx context.Context, leaf []byte) error {
+			return errors.Join(ours.queue(ctx, leaf), ours.sign(ctx))
+		}},
+		{name: "directly, the log alone, until sequenced", do: ours.commit},
+		{name: "directly, drifts, until signed", do: ours.recordAndSign},
 	}
-	if err := byTurns(ctx, o, o.pgWriters, leaf, sides); err != nil {
+	sequencing, stop := context.WithCancel(ctx)
+	ended := make(chan error)
+	go func() { ended <- s.Sequence(sequencing) }()
+	err = byTurns(ctx, o, o.pgWriters, leaf, sides)
+	stop()
+	if err := errors.Join(err, <-ended); err != nil {
 		return err
 	}
-	fmt.Printf("\n%s, %d writers in one process, %v a run\n\n| | entries/s |\n|---|---|\n", server.version, o.pgWriters, o.duration)
+	fmt.Printf("\n%s, %d writers in one process that wait for their entries, by turns, %v a run\n\n| | entries/s |\n|---|---|\n", server.version, o.pgWriters, o.duration)
 	for _, s := range sides {
 		fmt.Printf("| %s | %.0f |\n", s.name, s.median())
 	}

@@ -64,6 +64,7 @@ func manyWriters(ctx context.Context, o options) error {
 // A side is one of those that are measured by turns.
 type side struct {
 	name  string
+	each  int // how many entries a writer has under way at once; 0 is one
 	do    func(ctx context.Context, leaf []byte) error
 	rates []float64
 }
@@ -82,7 +83,7 @@ func byTurns(ctx context.Context, o options, writers int, leaf func(int64) []byt
 			if !strings.Contains(s.name, o.only) {
 				continue
 			}
-			r, err := rate(ctx, writers, o.duration, func(ctx context.Context, n int64) error { return s.do(ctx, leaf(n)) })
+			r, err := rate(ctx, writers*max(s.each, 1), o.duration, func(ctx context.Context, n int64) error { return s.do(ctx, leaf(n)) })
 			if err != nil {
 				return fmt.Errorf("%s: %w", s.name, err)
 			}
