@@ -96,14 +96,14 @@ func TestOpenSSLStampsAndVerifies(t *testing.T) {
 			if at, err := a.Check(t.Context(), cp, r); err != nil || !at.Equal(r.At) {
 				t.Errorf("%v, %v", at, err)
 			}
-			note, response, err := parseReceipt(r.Data)
+			held, err := parseReceipt(r.Data)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if out, err := o.verify(note, response); err != nil || !strings.Contains(out, "Verification: OK") {
+			if out, err := o.verify(held.Note, held.Token); err != nil || !strings.Contains(out, "Verification: OK") {
 				t.Errorf("%v: %s", err, out)
 			}
-			if out, err := o.verify(bytes.ToUpper(note), response); err == nil {
+			if out, err := o.verify(bytes.ToUpper(held.Note), held.Token); err == nil {
 				t.Errorf("another note: %s", out)
 			}
 		})

@@ -2,45 +2,29 @@ package rfc3161
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
+
+	"github.com/taffrail-dev/taffrail/audit"
 )
 
-// receiptForm is the data of a receipt: this object on one line, in this order.
-type receiptForm struct {
-	Version  int    `json:"version"`
-	Note     string `json:"note"`
-	Response []byte `json:"response"` // base64
-}
+const maxReceipt = 1 << 20 // bytes
 
-const (
-	receiptVersion = 1
-	maxReceipt     = 1 << 20 // bytes
-)
-
-func formatReceipt(note, response []byte) ([]byte, error) {
-	return json.Marshal(receiptForm{Version: receiptVersion, Note: string(note), Response: response})
-}
-
-// parseReceipt is the inverse of formatReceipt, and accepts nothing that formatReceipt would write otherwise.
-func parseReceipt(data []byte) (note, response []byte, err error) {
+// parseReceipt gives the stamp of a receipt. It accepts nothing that [audit.Stamp.Data] would write otherwise.
+func parseReceipt(data []byte) (audit.Stamp, error) {
 	if len(data) > maxReceipt {
-		return nil, nil, fmt.Errorf("it has %d bytes, and %d is the most", len(data), maxReceipt)
+		return audit.Stamp{}, fmt.Errorf("it has %d bytes, and %d is the most", len(data), maxReceipt)
 	}
-	var f receiptForm
-	if err := json.Unmarshal(data, &f); err != nil {
-		return nil, nil, err
-	}
-	if f.Version != receiptVersion {
-		return nil, nil, fmt.Errorf("version is %d, want %d", f.Version, receiptVersion)
-	}
-	again, err := formatReceipt([]byte(f.Note), f.Response)
+	s, err := audit.ParseStamp(data)
 	if err != nil {
-		return nil, nil, err
+		return audit.Stamp{}, err
+	}
+	again, err := s.Data()
+	if err != nil {
+		return audit.Stamp{}, err
 	}
 	if !bytes.Equal(again, data) {
-		return nil, nil, errors.New("it was not written by this program")
+		return audit.Stamp{}, errors.New("it was not written by this program")
 	}
-	return []byte(f.Note), f.Response, nil
+	return s, nil
 }

@@ -7,12 +7,11 @@
 //
 // # The receipt
 //
-// Its data is a JSON object on one line, in this order:
+// Its data is an [audit.Stamp]: a JSON object of the bytes that were stamped and of the authority's whole answer, in DER. Both, each in a
+// file of its own, are all that anybody needs beside the authority's certificate:
 //
-//	{"version":1,"note":"<the bytes that were stamped>","response":"<base64 of the authority's whole answer, in DER>"}
-//
-// Both parts, each in a file of its own, are all that anybody needs beside the authority's certificate:
-//
+//	jq -r .note receipt.json | base64 -d > checkpoint.note
+//	jq -r .token receipt.json | base64 -d > checkpoint.tsr
 //	openssl ts -verify -data checkpoint.note -in checkpoint.tsr -CAfile ca.pem
 //
 // # What is checked
@@ -40,7 +39,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/digitorus/timestamp"
 
@@ -69,7 +67,7 @@ type Config struct {
 }
 
 const (
-	kind           = "rfc3161"
+	kind           = audit.KindTimestamp
 	opOpen         = "open time stamp authority"
 	opAnchor       = "ask for a time stamp"
 	opCheck        = "check time stamp"
@@ -185,7 +183,7 @@ func (a *authority) Close() error {
 
 // Anchor implements [audit.Anchor]. If we stop before the receipt is kept, another stamp is asked for, which does no harm.
 func (a *authority) Anchor(ctx context.Context, cp audit.Checkpoint) (audit.Receipt, error) {
-	if !utf8.Valid(cp.Note) || !isOf(cp.Note, cp.Head) {
+	if !isOf(cp.Note, cp.Head) {
 		return audit.Receipt{}, &taffrail.Error{Op: opAnchor, Kind: taffrail.KindInternal, Err: errors.New("the note is not that of the checkpoint")}
 	}
 	nonce := randomNonce()
@@ -211,7 +209,7 @@ func (a *authority) Anchor(ctx context.Context, cp audit.Checkpoint) (audit.Rece
 	if err != nil {
 		return audit.Receipt{}, a.unusable(opAnchor, err)
 	}
-	data, err := formatReceipt(cp.Note, response)
+	data, err := audit.Stamp{Note: cp.Note, Token: response}.Data()
 	if err != nil {
 		return audit.Receipt{}, a.error(opAnchor, taffrail.KindInternal, err, "")
 	}
@@ -259,18 +257,18 @@ func (a *authority) Check(ctx context.Context, cp audit.Checkpoint, r audit.Rece
 		err := fmt.Errorf("the receipt is of %.40q, by %.80q", r.Kind, r.Anchor)
 		return time.Time{}, a.error(opCheck, taffrail.KindInvalid, err, "check each receipt with the anchor that it names")
 	}
-	stamped, response, err := parseReceipt(r.Data)
+	held, err := parseReceipt(r.Data)
 	if err != nil {
 		return time.Time{}, a.corrupt(cp, "the receipt holds what was never written", err)
 	}
-	if r.Size != cp.Size || !isOf(stamped, cp.Head) {
+	if r.Size != cp.Size || !isOf(held.Note, cp.Head) {
 		return time.Time{}, a.corrupt(cp, "the receipt is for another checkpoint", nil)
 	}
-	token, err := tokenOf(response)
+	token, err := tokenOf(held.Token)
 	if err != nil {
 		return time.Time{}, a.corrupt(cp, "the receipt holds no time stamp", err)
 	}
-	stamp, err := a.verify(stamped, token)
+	stamp, err := a.verify(held.Note, token)
 	switch {
 	case errors.Is(err, errForged):
 		return time.Time{}, a.corrupt(cp, "the time stamp was not made for this checkpoint", err)
