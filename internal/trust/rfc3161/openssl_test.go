@@ -100,10 +100,10 @@ func TestOpenSSLStampsAndVerifies(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if out, err := o.verify(held.Note, held.Token); err != nil || !strings.Contains(out, "Verification: OK") {
+			if out, err := o.verify(held.Note, held.Response); err != nil || !strings.Contains(out, "Verification: OK") {
 				t.Errorf("%v: %s", err, out)
 			}
-			if out, err := o.verify(bytes.ToUpper(held.Note), held.Token); err == nil {
+			if out, err := o.verify(bytes.ToUpper(held.Note), held.Response); err == nil {
 				t.Errorf("another note: %s", out)
 			}
 		})

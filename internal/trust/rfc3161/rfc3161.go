@@ -10,8 +10,8 @@
 // Its data is an [audit.Stamp]: a JSON object of the bytes that were stamped and of the authority's whole answer, in DER. Both, each in a
 // file of its own, are all that anybody needs beside the authority's certificate:
 //
-//	jq -r .note receipt.json | base64 -d > checkpoint.note
-//	jq -r .token receipt.json | base64 -d > checkpoint.tsr
+//	jq -rj .note receipt.json > checkpoint.note
+//	jq -r .response receipt.json | base64 -d > checkpoint.tsr
 //	openssl ts -verify -data checkpoint.note -in checkpoint.tsr -CAfile ca.pem
 //
 // # What is checked
@@ -39,6 +39,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/digitorus/timestamp"
 
@@ -183,7 +184,7 @@ func (a *authority) Close() error {
 
 // Anchor implements [audit.Anchor]. If we stop before the receipt is kept, another stamp is asked for, which does no harm.
 func (a *authority) Anchor(ctx context.Context, cp audit.Checkpoint) (audit.Receipt, error) {
-	if !isOf(cp.Note, cp.Head) {
+	if !utf8.Valid(cp.Note) || !isOf(cp.Note, cp.Head) {
 		return audit.Receipt{}, &taffrail.Error{Op: opAnchor, Kind: taffrail.KindInternal, Err: errors.New("the note is not that of the checkpoint")}
 	}
 	nonce := randomNonce()
@@ -209,7 +210,7 @@ func (a *authority) Anchor(ctx context.Context, cp audit.Checkpoint) (audit.Rece
 	if err != nil {
 		return audit.Receipt{}, a.unusable(opAnchor, err)
 	}
-	data, err := audit.Stamp{Note: cp.Note, Token: response}.Data()
+	data, err := audit.Stamp{Note: cp.Note, Response: response}.Data()
 	if err != nil {
 		return audit.Receipt{}, a.error(opAnchor, taffrail.KindInternal, err, "")
 	}
@@ -264,7 +265,7 @@ func (a *authority) Check(ctx context.Context, cp audit.Checkpoint, r audit.Rece
 	if r.Size != cp.Size || !isOf(held.Note, cp.Head) {
 		return time.Time{}, a.corrupt(cp, "the receipt is for another checkpoint", nil)
 	}
-	token, err := tokenOf(held.Token)
+	token, err := tokenOf(held.Response)
 	if err != nil {
 		return time.Time{}, a.corrupt(cp, "the receipt holds no time stamp", err)
 	}

@@ -173,7 +173,7 @@ func receiptOf(t testing.TB, cp audit.Checkpoint, response []byte) audit.Receipt
 
 func stampOf(t testing.TB, note, response []byte) []byte {
 	t.Helper()
-	data, err := audit.Stamp{Note: note, Token: response}.Data()
+	data, err := audit.Stamp{Note: note, Response: response}.Data()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -192,7 +192,7 @@ func stamped(t testing.TB, c *chain, s *stamper, cp audit.Checkpoint) (audit.Anc
 	if err != nil {
 		t.Fatal(err)
 	}
-	return a, r, held.Token
+	return a, r, held.Response
 }
 
 func wantCorrupt(t *testing.T, err error) {
@@ -584,7 +584,7 @@ func FuzzCheck(f *testing.F) {
 
 func TestReceiptIsBounded(t *testing.T) {
 	for size, fine := range map[int]bool{maxReceipt / 2: true, maxReceipt: false} {
-		data, err := audit.Stamp{Note: []byte("x"), Token: make([]byte, size)}.Data()
+		data, err := audit.Stamp{Note: []byte("x"), Response: make([]byte, size)}.Data()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -595,7 +595,7 @@ func TestReceiptIsBounded(t *testing.T) {
 }
 
 func FuzzParseReceipt(f *testing.F) {
-	good, _ := audit.Stamp{Note: []byte("log\n1\nx\n\n— log <AAAA>\n"), Token: []byte{1, 2}}.Data()
+	good, _ := audit.Stamp{Note: []byte("log\n1\nx\n\n— log <AAAA>\n"), Response: []byte{1, 2}}.Data()
 	f.Add(good)
 	f.Add([]byte("{}"))
 	f.Fuzz(func(t *testing.T, data []byte) {

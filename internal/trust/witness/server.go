@@ -306,6 +306,6 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler, logger *slog.Log
 	if err != nil {
 		err = &taffrail.Error{Op: "end witness", Kind: taffrail.KindUnavailable, Err: errors.Join(err, s.Close())}
 	}
-	_ = <-ended // that it was shut down
+	<-ended //nolint:errcheck // it says that it was shut down
 	return err
 }
