@@ -38,7 +38,7 @@ func (s *Store) lead(ctx context.Context) error {
 	if err != nil {
 		return s.boundary("sequence entries", err)
 	}
-	defer conn.Close(context.WithoutCancel(ctx)) //nolint:errcheck // nothing is under way on it
+	defer conn.Close(context.WithoutCancel(ctx))
 	if _, err := conn.Exec(ctx, "SELECT pg_advisory_lock("+sequencerLock+")"); err != nil {
 		return s.boundary("sequence entries", err)
 	}

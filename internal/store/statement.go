@@ -156,7 +156,7 @@ func (tx *Tx) query(statement string, args ...any) (*sql.Rows, error) {
 	if err := tx.send(); err != nil {
 		return nil, err
 	}
-	rows, err := tx.sql.QueryContext(tx.ctx, tx.dialect.bind(statement), tx.hold(statement, args)...) //nolint:sqlclosecheck // eachRow closes them
+	rows, err := tx.sql.QueryContext(tx.ctx, tx.dialect.bind(statement), tx.hold(statement, args)...)
 	if err != nil {
 		return nil, tx.dialect.boundary("read log database", err)
 	}
