@@ -44,9 +44,9 @@ var quiet = []string{
 	"TF_LOG_SDK_HELPER_RESOURCE=OFF", "TF_LOG_SDK_MUX=OFF",
 }
 
-// collect has a provider collect its garbage a third as often, unless the user has said how often: it is short-lived, or idle, and small
+// collect has a provider collect its garbage less often, unless the user has said how often: it is short-lived, or idle, and small
 // beside what the tools themselves take.
-const collect = "GOGC=300"
+const collect = "GOGC=250"
 
 // providerEnviron is the environment of a provider that runs in this folder: ours, since that is how credentials reach
 // providers.

@@ -46,7 +46,7 @@ func TestProviderCollectsAsTheUserSays(t *testing.T) {
 	for _, tc := range []struct {
 		environ []string
 		want    string
-	}{{nil, "GOGC=300"}, {[]string{"GOGC=50"}, "GOGC=50"}, {[]string{"GOGC=off"}, "GOGC=off"}} {
+	}{{nil, "GOGC=250"}, {[]string{"GOGC=50"}, "GOGC=50"}, {[]string{"GOGC=off"}, "GOGC=off"}} {
 		env := (host{environ: tc.environ}).providerEnviron("/")
 		found := slices.DeleteFunc(env, func(s string) bool { return !strings.HasPrefix(s, "GOGC=") })
 		if !slices.Equal(found, []string{tc.want}) {
