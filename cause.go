@@ -31,6 +31,7 @@ type Cause struct {
 	Change     Change      `json:"change"`
 	Tier       Tier        `json:"tier"`
 	Confidence float64     `json:"confidence,omitempty"` // fitted on the benchmark; 0 where no event is named
+	Basis      string      `json:"basis,omitempty"`      // the sort of answer that the confidence was fitted for
 	Event      *EventRef   `json:"event,omitempty"`      // the last effective writer; nil where none is named
 	Chain      []EventID   `json:"chain"`                // effective writers, last first
 	Via        string      `json:"via,omitempty"`        // the shared object through which the event reached the resource

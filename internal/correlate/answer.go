@@ -3,6 +3,7 @@ package correlate
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/taffrail-dev/taffrail"
@@ -43,12 +44,12 @@ func (s *scene) name(c *taffrail.Cause, d *deed, g grade) {
 	c.Event, c.Via = &ref, d.via
 	table := s.models.grades[g]
 	whole := s.whole(d.Source)
-	c.Confidence = table.Confidence
+	c.Confidence, c.Basis = table.Confidence, string(g)
 	switch {
 	case d.place != inside && d.State == nil:
-		c.Confidence, whole = min(table.Confidence, table.Skewed), false
+		c.Confidence, c.Basis, whole = min(table.Confidence, table.Skewed), string(g)+", skewed", false
 	case !whole:
-		c.Confidence = min(table.Confidence, table.Gapped)
+		c.Confidence, c.Basis = min(table.Confidence, table.Gapped), string(g)+", gapped"
 	}
 	c.Tier = tierOf(table.Tier, c.Confidence, whole)
 	if !whole && c.Reason == "" {
@@ -284,12 +285,31 @@ func (s *scene) settle(c *taffrail.Cause) {
 	}
 }
 
+// doubt takes back what rests on the log being whole, where the resource itself shows that it is not: a change that no event explains is the
+// trace of one that is missing, and that one may have done more.
+func (s *scene) doubt(causes []taffrail.Cause) {
+	if !slices.ContainsFunc(causes, func(c taffrail.Cause) bool {
+		return c.Tier == taffrail.TierUnexplained && c.Event == nil && len(c.Candidates) == 0
+	}) {
+		return
+	}
+	for i := range causes {
+		c := &causes[i]
+		if c.Tier == taffrail.TierExplained || c.Tier == taffrail.TierLikely {
+			base, _, _ := strings.Cut(c.Basis, ",")
+			c.Confidence, c.Basis = min(c.Confidence, s.models.grades[grade(base)].Gapped), base+", gapped"
+			c.Tier = tierOf(taffrail.TierLikely, c.Confidence, false)
+			c.Reason = "another change of the resource is not explained by any event: one is missing, and may have done this as well"
+		}
+	}
+}
+
 // unname takes back what was named: it remains as a candidate.
 func unname(c *taffrail.Cause, tier taffrail.Tier, why string) {
 	if c.Event != nil && len(c.Candidates) == 0 {
 		c.Candidates = append(c.Candidates, taffrail.Candidate{EventRef: *c.Event, Confidence: c.Confidence})
 	}
-	c.Tier, c.Event, c.Confidence, c.Reason, c.Via = tier, nil, 0, why, ""
+	c.Tier, c.Event, c.Confidence, c.Basis, c.Reason, c.Via = tier, nil, 0, "", why, ""
 	c.Chain = []taffrail.EventID{}
 }
 

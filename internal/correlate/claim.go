@@ -40,7 +40,12 @@ func (s *scene) claimOf(v *view, d *deed) (claim, bool) {
 	if known && len(effects) > 0 && !d.hidden() {
 		return claim{}, false // it may change the attribute, and did not name it
 	}
-	return s.general(v, d)
+	c, ok := s.general(v, d)
+	if known && ok && c.grade != gradeOpaque && !v.gone {
+		c.grade = gradeStray // it is known to do other things than this
+		return c, c.to == v.to
+	}
+	return c, ok
 }
 
 // modelled is what a model says.
@@ -52,6 +57,9 @@ func (s *scene) modelled(v *view, d *deed, e effect) (claim, bool) {
 	case opOpaque:
 		c.grade, c.kind, c.detail = gradeOpaque, taffrail.EvidenceFamily, d.Action+" may change it to what cannot be seen"
 		return c, true
+	}
+	if e.fixed && e.op == opDelta {
+		return stated(v, c, []taffrail.Value{taffrail.String(e.literal)}, e.op)
 	}
 	if e.fixed {
 		c.to = plainText(e.literal)

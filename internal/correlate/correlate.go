@@ -93,6 +93,7 @@ func (c *caseOf) subject(i int) []taffrail.Cause {
 	for _, change := range s.Changes {
 		causes = append(causes, s.answer(change))
 	}
+	s.doubt(causes)
 	return causes
 }
 

@@ -3,6 +3,7 @@ package correlate
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/taffrail-dev/taffrail"
 )
@@ -12,7 +13,7 @@ func (s *scene) general(v *view, d *deed) (claim, bool) {
 	if v.gone {
 		return s.removal(v, d)
 	}
-	for _, f := range []func(*view, *deed) (claim, bool){s.named, s.member, s.unset, s.switched, s.valued, s.answered, s.unseen} {
+	for _, f := range []func(*view, *deed) (claim, bool){s.named, s.member, s.unset, s.switched, s.stamped, s.valued, s.answered, s.unseen} {
 		if c, ok := f(v, d); ok {
 			return c, true
 		}
@@ -164,6 +165,20 @@ func (s *scene) switched(v *view, d *deed) (claim, bool) {
 	own := without(telling(words(v.names[len(v.names)-1])), []string{"enable", "enabled", "is"})
 	c := claim{grade: gradeNamed, kind: taffrail.EvidenceFamily, to: state, detail: d.Action + " switches it"}
 	return c, state != "" && len(own) > 0 && within(own, d.nouns)
+}
+
+// stamped goes by attributes that hold when the resource was changed: the time is that of the event.
+func (s *scene) stamped(v *view, d *deed) (claim, bool) {
+	if v.element || v.After.Shape() != taffrail.ShapeString {
+		return claim{}, false
+	}
+	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05.000-0700", time.RFC1123} {
+		if at, err := time.Parse(layout, v.After.Text()); err == nil {
+			apart := at.Sub(d.Time).Abs()
+			return claim{grade: gradeNamed, kind: taffrail.EvidenceTime, to: v.to, detail: "the value is the time of the event"}, apart <= 3*time.Second
+		}
+	}
+	return claim{}, false
 }
 
 // valued goes by the value alone, wherever it stands.

@@ -170,7 +170,7 @@ func closeness(want, last, nouns []string) alignment {
 	switch n := common(told, last); {
 	case n == len(told) && len(without(telling(last), want)) <= 1:
 		return closely
-	case n > 0 && within(told, slices.Concat(last, nouns)):
+	case n > 0 && within(told, slices.Concat(last, nouns)) && len(without(telling(last), slices.Concat(told, nouns))) <= 1:
 		return closely
 	case n > 0 && 2*n >= len(told):
 		return loosely

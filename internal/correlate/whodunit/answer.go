@@ -18,6 +18,7 @@ type Answer struct {
 	Change     string               `json:"change"`  // added, removed, deleted or changed
 	Tier       taffrail.Tier        `json:"tier"`
 	Confidence float64              `json:"confidence,omitempty"`
+	Basis      string               `json:"basis,omitempty"`
 	Cause      *taffrail.EventRef   `json:"cause,omitempty"`
 	Chain      []taffrail.EventID   `json:"chain"`
 	Via        string               `json:"via,omitempty"`
@@ -40,7 +41,7 @@ type Excursion struct {
 func AnswerOf(id string, c taffrail.Cause) Answer {
 	path, element := pathText(c.Change.Path)
 	a := Answer{
-		Case: id, Address: c.Address, Path: path, Element: element, Change: changeWord(c.Change, element != nil), Tier: c.Tier, Confidence: c.Confidence,
+		Case: id, Address: c.Address, Path: path, Element: element, Change: changeWord(c.Change, element != nil), Tier: c.Tier, Confidence: c.Confidence, Basis: c.Basis,
 		Cause: c.Event, Chain: c.Chain, Via: c.Via, Evidence: c.Evidence, Candidates: c.Candidates, Rejected: c.Rejected, Reason: c.Reason,
 	}
 	for _, e := range c.Excursions {

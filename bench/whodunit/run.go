@@ -1,0 +1,163 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+func run(ctx context.Context, o options) error {
+	items, err := gather(ctx, o)
+	if err != nil {
+		return err
+	}
+	if o.write != "" {
+		return write(o.write, items)
+	}
+	answers, err := ask(ctx, o.taffrail, items)
+	if err != nil {
+		return err
+	}
+	return report(o, items, answers)
+}
+
+func gather(ctx context.Context, o options) (items []item, err error) {
+	if o.cases != "" {
+		return readItems(o.cases, o.labels)
+	}
+	for corpus := range strings.SplitSeq(o.corpora, ",") {
+		var some []item
+		switch corpus {
+		case "aws":
+			some, err = recordAWS(ctx, o)
+		case "kubernetes":
+			some, err = recordKubernetes(ctx, o)
+		default:
+			err = fmt.Errorf("corpus %q is not known", corpus)
+		}
+		if err != nil {
+			return nil, err
+		}
+		items = append(items, some...)
+	}
+	return items, nil
+}
+
+// dials are the states of the log that each seed is recorded with.
+var dials = []dial{
+	{failed: 0.08},
+	{failed: 0.08, tied: 0.15},
+	{missing: 0.3, failed: 0.08},
+	{missing: 0.1, failed: 0.08, redacted: 0.1, tied: 0.1},
+}
+
+func recordAWS(ctx context.Context, o options) (items []item, err error) {
+	if _, err := exec.LookPath("moto_server"); err != nil {
+		fmt.Fprintln(os.Stderr, "SKIPPED: aws: moto_server is not on PATH")
+		return nil, nil
+	}
+	e, err := startEmulator(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer e.stop()
+	for seed := o.first; seed < o.first+o.seeds; seed++ {
+		for i, d := range dials {
+			for _, k := range kinds() {
+				it, err := tellAWS(ctx, e, k, seed*10+i, d)
+				if err != nil {
+					return nil, fmt.Errorf("%s, seed %d: %w", k.name, seed, err)
+				}
+				it.seed = seed
+				items = append(items, it)
+			}
+		}
+	}
+	return items, nil
+}
+
+// write keeps cases and labels in files of their own.
+func write(folder string, items []item) error {
+	var cases, labels bytes.Buffer
+	for _, it := range items {
+		fmt.Fprintln(&cases, text(it.c))
+		for _, l := range it.labels {
+			fmt.Fprintln(&labels, text(l))
+		}
+	}
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return err
+	}
+	return errors.Join(os.WriteFile(filepath.Join(folder, "cases.jsonl"), cases.Bytes(), 0o644), os.WriteFile(filepath.Join(folder, "labels.jsonl"), labels.Bytes(), 0o644))
+}
+
+func readItems(cases, labels string) ([]item, error) {
+	byCase := map[string][]label{}
+	if err := eachLine(labels, func(line []byte) error {
+		var l label
+		err := json.Unmarshal(line, &l)
+		byCase[l.Case] = append(byCase[l.Case], l)
+		return err
+	}); err != nil {
+		return nil, err
+	}
+	var items []item
+	err := eachLine(cases, func(line []byte) error {
+		var c whodunitCase
+		if err := json.Unmarshal(line, &c); err != nil {
+			return err
+		}
+		corpus, _, _ := strings.Cut(c.ID, "-")
+		items = append(items, item{c: c, labels: byCase[c.ID], corpus: corpus})
+		return nil
+	})
+	return items, err
+}
+
+func eachLine(file string, f func([]byte) error) error {
+	content, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	for line := range bytes.Lines(content) {
+		if len(bytes.TrimSpace(line)) == 0 {
+			continue
+		}
+		if err := f(line); err != nil {
+			return fmt.Errorf("%s: %w", file, err)
+		}
+	}
+	return nil
+}
+
+// ask has the program answer all cases in one run.
+func ask(ctx context.Context, program string, items []item) (map[string][]answer, error) {
+	var in bytes.Buffer
+	for _, it := range items {
+		fmt.Fprintln(&in, text(it.c))
+	}
+	cmd := exec.CommandContext(ctx, program, "attribute", "-", "--json")
+	cmd.Stdin, cmd.Stderr = &in, os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return nil, fmt.Errorf("%s attribute: %w", program, err)
+	}
+	answers := map[string][]answer{}
+	lines := bufio.NewScanner(bytes.NewReader(out))
+	lines.Buffer(nil, 64<<20)
+	for lines.Scan() {
+		var a answer
+		if err := json.Unmarshal(lines.Bytes(), &a); err != nil {
+			return nil, fmt.Errorf("an answer is no JSON: %w", err)
+		}
+		answers[a.Case] = append(answers[a.Case], a)
+	}
+	return answers, lines.Err()
+}
