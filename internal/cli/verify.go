@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -9,17 +10,19 @@ import (
 	"github.com/taffrail-dev/taffrail"
 	"github.com/taffrail-dev/taffrail/audit"
 	"github.com/taffrail-dev/taffrail/audit/auditor"
+	"github.com/taffrail-dev/taffrail/internal/config"
 )
 
 func (a *app) verifyCommand() *cobra.Command {
 	var form output
 	var r auditor.Request
+	var authorities string
 	cmd := &cobra.Command{
 		Use:   "verify BUNDLE",
 		Short: "Verify a bundle of evidence, offline",
-		Long: "Verifies a bundle that `taffrail log export` made, here or elsewhere; - is standard input. It asks no network and trusts nothing but the " +
+		Long: "Verifies a bundle that `taffrail log export` made, here or elsewhere; - is standard input. It trusts nothing but the " +
 			"policy, which is your own: which keys sign the log and for which sizes, which witnesses there are, how many of them must have seen it " +
-			"(C2SP tlog-policy). With --remember the checkpoint is kept in a file of yours, and the next bundle must contain what was seen before. " +
+			"(C2SP tlog-policy). It asks no network, unless config.yaml names anchors that have to be asked. With --remember the checkpoint is kept in a file of yours, and the next bundle must contain what was seen before. " +
 			"The program taffrail-verify does the same, and is small enough to be read.\n\n" +
 			exitStatusHelp("0 verified", "1 a file could not be read", "3 something contradicts what is signed or remembered",
 				"4 no key of the policy signed it", "5 too few witnesses"),
@@ -30,22 +33,33 @@ func (a *app) verifyCommand() *cobra.Command {
 				return usage("name a file that `taffrail log export` wrote, or - for standard input", "no bundle is named")
 			}
 			r.Bundle = args[0]
-			return a.verifyBundle(ctx, r, form)
+			return a.verifyBundle(ctx, r, authorities, form)
 		}),
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&r.Policy, "policy", "", "file with the keys of log and witnesses and the quorum, your own; required")
+	flags.StringVar(&authorities, "tsa-ca", "", "file with the certificates, in PEM, that those of time stamp authorities must go back to")
 	flags.StringVar(&r.Remember, "remember", "", "file in which the checkpoint is kept that was seen last")
 	outputFlag(cmd, &form)
 	return cmd
 }
 
-func (a *app) verifyBundle(ctx context.Context, r auditor.Request, form output) error {
+func (a *app) verifyBundle(ctx context.Context, r auditor.Request, authorities string, form output) error {
 	if r.Policy == "" {
 		return usage("`taffrail log policy` prints one to begin with, on the machine that keeps the log; compare its keys with what you were told on another way",
 			"no policy is named: whose signature counts is for you to say")
 	}
-	report, err := auditor.Verify(ctx, r, os.Stdin)
+	var report audit.BundleReport
+	err := a.serving(ctx, false, func(s service, _ config.Installation) (err error) {
+		if r.Anchors, err = s.Checkers(ctx, authorities); err == nil {
+			report, err = auditor.Verify(ctx, r, os.Stdin)
+		}
+		return err
+	})
+	var known *taffrail.Error
+	if errors.As(err, &known) {
+		return err
+	}
 	if err != nil {
 		return &taffrail.Error{Op: "verify bundle", Kind: taffrail.KindInvalid, Err: err, Hint: "name a bundle that `taffrail log export` wrote, and a policy in the form of C2SP tlog-policy"}
 	}

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/taffrail-dev/taffrail"
 	"github.com/taffrail-dev/taffrail/audit"
@@ -22,6 +23,9 @@ import (
 type Serving interface {
 	// Serve keeps the log until ctx ends: see [Daemon.Serve].
 	Serve(ctx context.Context) error
+	// Checkers check receipts of outside authorities, by kind: those of the configured anchors, and of time stamp authorities whose
+	// certificates go back to those in a file, if one is named.
+	Checkers(ctx context.Context, authorities string) (map[string]audit.Checker, error)
 	// Published gives what others may read: the log, and the keys that sign it.
 	Published() (audit.Storage, audit.Signer, error)
 
@@ -44,6 +48,44 @@ func (d *Daemon) Published() (audit.Storage, audit.Signer, error) {
 		return nil, nil, err
 	}
 	return l.store, l.signer, nil
+}
+
+// Checkers implements [Serving].
+func (d *Daemon) Checkers(ctx context.Context, authorities string) (map[string]audit.Checker, error) {
+	anchors, err := d.anchors(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if authorities != "" {
+		settings := map[string]any{"name": "file", "url": "https://localhost", "ca_file": authorities}
+		a, err := openPlugin[audit.Anchor](ctx, d, audit.KindTimestamp, settings)
+		if err != nil {
+			return nil, err
+		}
+		anchors = append([]namedAnchor{{a, audit.KindTimestamp, "file"}}, anchors...)
+	}
+	all := map[string]audit.Checker{}
+	for _, a := range anchors {
+		if all[a.kind] == nil {
+			all[a.kind] = func(ctx context.Context, cp audit.Checkpoint, r audit.Receipt) (time.Time, error) { return checkBy(ctx, anchors, cp, r) }
+		}
+	}
+	return all, nil
+}
+
+// checkBy has a receipt checked by an anchor of its kind: it holds if it holds for one of them.
+func checkBy(ctx context.Context, anchors []namedAnchor, cp audit.Checkpoint, r audit.Receipt) (at time.Time, err error) {
+	var failed []error
+	for _, a := range anchors {
+		if a.kind != r.Kind {
+			continue
+		}
+		if at, err = a.Check(ctx, cp, r); err == nil {
+			return at, nil
+		}
+		failed = append(failed, err)
+	}
+	return at, errors.Join(failed...)
 }
 
 // socketName is the plug-in by which another process has us sign.

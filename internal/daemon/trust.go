@@ -57,7 +57,7 @@ func (d *Daemon) trust(ctx context.Context) (t trust, err error) {
 		return t, err
 	}
 	if in.Guard != nil {
-		t.guard, err = openSection[audit.Guard](ctx, d, *in.Guard)
+		t.guard, err = d.configuredGuard(ctx)
 	} else {
 		t.guard, err = openPlugin[audit.Guard](ctx, d, trustName, map[string]any{"folder": d.options.StateDir})
 	}
@@ -66,6 +66,19 @@ func (d *Daemon) trust(ctx context.Context) (t trust, err error) {
 	}
 	t.keyring, err = openPlugin[audit.Keyring](ctx, d, trustName, map[string]any{"folder": d.options.ConfigDir})
 	return t, err
+}
+
+// configuredGuard opens the guard that the operator chose, which is told where the log is: it must not be there.
+func (d *Daemon) configuredGuard(ctx context.Context) (audit.Guard, error) {
+	in := d.options.Installation
+	env := d.env(nil)
+	if in.Store != nil {
+		var err error
+		if env.LogDatabase, err = in.Store.Address(); err != nil {
+			return nil, err
+		}
+	}
+	return plug.Open[audit.Guard](ctx, d.options.Plugins, in.Guard.Plugin, env, plug.Settings{File: in.Name(), YAML: in.Guard.YAML})
 }
 
 // bare is the signer, whatever state it is in.

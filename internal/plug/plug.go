@@ -28,6 +28,9 @@ type Env struct {
 	Logger *slog.Logger     // operational messages, never secrets
 	Now    func() time.Time // the time, and the only source of it
 	Sealer taffrail.Sealer  // turns secrets into keyed digests; nil for roles that see none
+	// LogDatabase is the address of the database that holds the log, if it is a server's, for a guard that must not be in it. It may hold a
+	// password.
+	LogDatabase string
 }
 
 // Settings are the configuration of one plug-in, as written by a person or built from flags.

@@ -15,6 +15,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -45,7 +46,10 @@ type Config struct {
 
 // Register registers the guard.
 func Register(r *plug.Registry) {
-	plug.Add(r, "postgres", func(_ context.Context, env plug.Env, c Config) (audit.Guard, error) { return open(env, c) })
+	plug.Add(r, "postgres", func(_ context.Context, env plug.Env, c Config) (audit.Guard, error) {
+		c.LogURL = cmp.Or(c.LogURL, env.LogDatabase)
+		return open(env, c)
+	})
 }
 
 var (
