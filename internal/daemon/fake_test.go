@@ -153,6 +153,8 @@ type site struct {
 
 	installation config.Installation
 	remote       audit.RemoteSigner // that the plug-in "elsewhere" gives
+	witness      audit.Cosigning    // that is asked, whatever its address
+	anchor       audit.Anchor       // that the plug-in "paper" gives
 }
 
 func newSite(t *testing.T, w *world) *site {
@@ -176,6 +178,7 @@ func (s *site) daemon() *Daemon {
 	plug.Add(&r, "file", func(context.Context, plug.Env, nothing) (taffrail.Sealer, error) { return testSealer{}, nil })
 	plug.Add(&r, "fake", s.openStack)
 	plug.Add(&r, "elsewhere", func(context.Context, plug.Env, nothing) (audit.RemoteSigner, error) { return s.remote, nil })
+	addOutside(&r, s)
 	return New(Options{
 		Version: "test", DataDir: s.data, StateDir: "the guard's", ConfigDir: "the keys'", Plugins: &r, Installation: s.installation, Logger: slog.New(slog.DiscardHandler),
 		Now: func() time.Time { s.clock = s.clock.Add(time.Second); return s.clock },

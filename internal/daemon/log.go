@@ -135,6 +135,7 @@ func (d *Daemon) VerifyLog(ctx context.Context, progress func(done, total int64)
 	if err != nil {
 		return LogReport{}, err
 	}
+	defer t.close() //nolint:errcheck // it was only read
 	signer := t.bare()
 	keys, err := signer.Keys(ctx)
 	if errors.Is(err, audit.ErrNoKey) {

@@ -179,6 +179,7 @@ func (d *Daemon) AnchorLog(ctx context.Context) (AnchorReport, error) {
 	}
 	r := AnchorReport{Size: cp.Size, Anchors: []AnchorAnswer{}}
 	for _, a := range anchors {
+		defer closeOf(a.Anchor) //nolint:errcheck // nothing is under way
 		answer := AnchorAnswer{Kind: a.kind, Name: a.place}
 		receipt, err := a.Anchor.Anchor(ctx, cp)
 		if err == nil {

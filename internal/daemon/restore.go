@@ -33,6 +33,7 @@ func (d *Daemon) RestoreLog(ctx context.Context, folder string) (r RestoreReport
 	if err != nil {
 		return r, err
 	}
+	defer t.close() //nolint:errcheck // nothing is under way
 	signer, _, err := t.signer(ctx)
 	if err != nil {
 		return r, boundary("restore log", err)

@@ -67,7 +67,9 @@ func (d *Daemon) Checkers(ctx context.Context, authorities string) (map[string]a
 	all := map[string]audit.Checker{}
 	for _, a := range anchors {
 		if all[a.kind] == nil {
-			all[a.kind] = func(ctx context.Context, cp audit.Checkpoint, r audit.Receipt) (time.Time, error) { return checkBy(ctx, anchors, cp, r) }
+			all[a.kind] = func(ctx context.Context, cp audit.Checkpoint, r audit.Receipt) (time.Time, error) {
+				return checkBy(ctx, anchors, cp, r)
+			}
 		}
 	}
 	return all, nil
@@ -100,6 +102,7 @@ func (d *Daemon) InitSigner(ctx context.Context, origin string) (LogInfo, error)
 	if err := t.prepare(ctx, origin); err != nil {
 		return LogInfo{}, boundary("begin signer", err)
 	}
+	defer t.close() //nolint:errcheck // nothing is under way
 	_, keys, err := t.signer(ctx)
 	if err != nil {
 		return LogInfo{}, boundary("begin signer", err)
@@ -124,6 +127,7 @@ func (d *Daemon) ServeSigner(ctx context.Context, socket string, listening func(
 	if err != nil {
 		return err
 	}
+	defer t.close() //nolint:errcheck // nothing is under way
 	signer, _, err := t.signer(ctx)
 	if err != nil {
 		return boundary("open signer", err)

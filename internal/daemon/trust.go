@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/goccy/go-yaml"
@@ -29,6 +30,7 @@ type openLog struct {
 	key      string // public, as text; the one that was the newest when it was opened
 	readOnly bool   // nothing can be written: it is shown as it was signed last
 
+	trust   trust
 	claim   string // names this process in what it does, once it has done something
 	release func()
 	acts    int
@@ -39,7 +41,7 @@ func (l *openLog) close() error {
 	if l.release != nil {
 		l.release()
 	}
-	return l.store.Close()
+	return errors.Join(l.store.Close(), l.trust.close())
 }
 
 // trust is what stands outside the log's database: guard and keys of this process, or a signer in another one that has its own.
@@ -87,6 +89,23 @@ func (t trust) bare() audit.Signer {
 		return t.remote
 	}
 	return audit.NewSigner(t.keyring, t.guard)
+}
+
+// close ends the connections that guard and signer hold.
+func (t trust) close() error {
+	var errs []error
+	for _, held := range []any{t.guard, t.keyring, t.remote} {
+		errs = append(errs, closeOf(held))
+	}
+	return errors.Join(errs...)
+}
+
+// closeOf closes what can be closed.
+func closeOf(held any) error {
+	if c, ok := held.(io.Closer); ok {
+		return c.Close()
+	}
+	return nil
 }
 
 // control is who makes and ends keys.
@@ -161,11 +180,16 @@ func (t trust) remoteSigner(ctx context.Context) (audit.Signer, audit.Keys, erro
 }
 
 // open opens the log that is there.
-func (d *Daemon) open(ctx context.Context) (*openLog, error) {
+func (d *Daemon) open(ctx context.Context) (_ *openLog, err error) {
 	t, err := d.trust(ctx)
 	if err != nil {
 		return nil, err
 	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, t.close())
+		}
+	}()
 	signer, keys, err := t.signer(ctx)
 	if errors.Is(err, audit.ErrNoLog) {
 		return nil, d.refuseOrphan(ctx)
@@ -202,7 +226,7 @@ func (d *Daemon) open(ctx context.Context) (*openLog, error) {
 }
 
 func (t trust) opened(s database, l *audit.Log, signer audit.Signer, keys audit.Keys) *openLog {
-	return &openLog{store: s, log: l, signer: signer, control: t.control(), origin: keys.Origin(), key: keys.Newest().VKey}
+	return &openLog{store: s, log: l, signer: signer, control: t.control(), trust: t, origin: keys.Origin(), key: keys.Newest().VKey}
 }
 
 // refuseOrphan answers [audit.ErrNoLog], unless there is a database that neither guard nor key belong to.

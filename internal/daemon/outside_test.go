@@ -1,0 +1,315 @@
+package daemon
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/taffrail-dev/taffrail"
+	"github.com/taffrail-dev/taffrail/audit"
+	"github.com/taffrail-dev/taffrail/audit/audittest"
+	"github.com/taffrail-dev/taffrail/internal/config"
+	"github.com/taffrail-dev/taffrail/internal/plug"
+)
+
+// A watcher is a witness of a site, in this process.
+type watcher struct {
+	*audit.Witness
+	vkey  string
+	guard audit.Guard
+}
+
+func newWatcher(t *testing.T, s *site) *watcher {
+	t.Helper()
+	skey, vkey, err := audit.GenerateCosigner("witness.example/1", [ed25519.SeedSize]byte{1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cosigner, err := audit.NewCosigner(skey, func() time.Time { return s.clock })
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &watcher{vkey: vkey, guard: audittest.NewMemoryGuard()}
+	w.Witness = &audit.Witness{Signer: cosigner, Log: func(string) (audit.Keys, audit.Guard, error) {
+		ring, err := s.keyring.Load(context.Background())
+		return ring.Keys(), w.guard, err
+	}}
+	return w
+}
+
+// witnessedSite gives a site whose log one witness must have seen.
+func witnessedSite(t *testing.T) (*site, *watcher) {
+	t.Helper()
+	s := newSite(t, newWorld("a", "b"))
+	w := newWatcher(t, s)
+	s.witness = w
+	policy := filepath.Join(t.TempDir(), "policy")
+	if err := os.WriteFile(policy, fmt.Appendf(nil, "witness pier %s https://pier.example\nquorum pier\n", w.vkey), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.installation = config.Installation{Witnesses: config.Witnesses{Policy: policy, Every: time.Minute, Timeout: time.Second}, MaxUnanchored: time.Hour}
+	return s, w
+}
+
+func TestWitnessLog(t *testing.T) {
+	s, _ := witnessedSite(t)
+	d := s.start(t)
+	scanOnce(t, d)
+	r, err := d.WitnessLog(t.Context())
+	if err != nil || !r.Quorum || r.Size != 3 || len(r.Witnesses) != 1 || r.Witnesses[0].At == nil {
+		t.Fatalf("%+v %v", r, err)
+	}
+	status, err := d.LogStatus(t.Context())
+	if err != nil || status.Witnessed != 3 || status.Unseen != 0 || len(status.Receipts) != 1 {
+		t.Errorf("%+v %v", status, err)
+	}
+	policy, err := d.LogPolicy(t.Context())
+	if err != nil || !strings.Contains(string(policy), "\nwitness pier ") || !strings.HasSuffix(string(policy), "\nquorum pier\n") {
+		t.Errorf("%s %v", policy, err)
+	}
+	scanOnce(t, d)
+	if status, err = d.LogStatus(t.Context()); err != nil || status.Witnessed != 3 || status.Unseen != 2 {
+		t.Errorf("%+v %v", status, err)
+	}
+	wellAt(t, s)
+}
+
+// TestOnlyTheWitnessSeesThatLogAndGuardWereSetBack is the one attack that signature and guard cannot see.
+func TestOnlyTheWitnessSeesThatLogAndGuardWereSetBack(t *testing.T) {
+	s, _ := witnessedSite(t)
+	d := s.start(t)
+	scanOnce(t, d)
+	if _, err := d.WitnessLog(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	early, err := s.guard.Load(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	backup := copyOf(t, s.data)
+	scanOnce(t, d)
+	if _, err := d.WitnessLog(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.data = backup
+	guardOf(s).Set(early)
+	after := s.start(t)
+	wellAt(t, s) // nothing here can see it
+	if _, err := after.WitnessLog(t.Context()); taffrail.KindOf(err) != taffrail.KindCorrupt || !strings.Contains(err.Error(), "pier") || taffrail.HintOf(err) == "" {
+		t.Errorf("%v, hint %q", err, taffrail.HintOf(err))
+	}
+}
+
+func TestWitnessesThatDoNotAnswerNeverCount(t *testing.T) {
+	s, _ := witnessedSite(t)
+	s.witness = cosigning(func(context.Context, audit.Growth) ([]byte, error) { return nil, errors.New("connection refused") })
+	d := s.start(t)
+	scanOnce(t, d)
+	r, err := d.WitnessLog(t.Context())
+	if err != nil || r.Quorum || r.Witnesses[0].At != nil || !strings.Contains(r.Witnesses[0].Error, "connection refused") {
+		t.Errorf("%+v %v", r, err)
+	}
+	if status, err := d.LogStatus(t.Context()); err != nil || status.Witnessed != 0 {
+		t.Errorf("%+v %v", status, err)
+	}
+	s.installation = config.Installation{}
+	if _, err := s.start(t).WitnessLog(t.Context()); taffrail.KindOf(err) != taffrail.KindInvalid || taffrail.HintOf(err) == "" {
+		t.Errorf("without witnesses: %v", err)
+	}
+}
+
+type cosigning func(context.Context, audit.Growth) ([]byte, error)
+
+func (f cosigning) AddCheckpoint(ctx context.Context, g audit.Growth) ([]byte, error) {
+	return f(ctx, g)
+}
+
+// A fakeAnchor takes what it is shown, or fails.
+type fakeAnchor struct {
+	now    func() time.Time
+	failed error
+	shown  atomic.Int64
+	closed atomic.Int64
+}
+
+func (a *fakeAnchor) Anchor(_ context.Context, cp audit.Checkpoint) (audit.Receipt, error) {
+	a.shown.Add(1)
+	return audit.Receipt{Size: cp.Size, Kind: "paper", Anchor: "notary", At: a.now(), Data: cp.Note}, a.failed
+}
+
+func (a *fakeAnchor) Check(_ context.Context, cp audit.Checkpoint, r audit.Receipt) (time.Time, error) {
+	if string(r.Data) != string(cp.Note) {
+		return time.Time{}, &audit.CorruptError{Part: audit.PartCheckpoints, What: "the receipt is about something else"}
+	}
+	return r.At, nil
+}
+
+func (a *fakeAnchor) Close() error { a.closed.Add(1); return nil }
+
+func TestAnchorLog(t *testing.T) {
+	s := newSite(t, newWorld("a"))
+	a := &fakeAnchor{now: func() time.Time { return s.clock }}
+	s.anchor = a
+	s.installation = config.Installation{Anchors: []config.Section{{Plugin: "paper"}}}
+	d := s.start(t)
+	scanOnce(t, d)
+	r, err := d.AnchorLog(t.Context())
+	if err != nil || len(r.Anchors) != 1 || r.Anchors[0].Error != "" || r.Anchors[0].Name != "notary" || a.closed.Load() != 1 {
+		t.Fatalf("%+v %v", r, err)
+	}
+	if status, err := d.LogStatus(t.Context()); err != nil || status.Anchored != r.Size {
+		t.Errorf("%+v %v", status, err)
+	}
+	checkers, err := d.Checkers(t.Context(), "")
+	if err != nil || checkers["paper"] == nil {
+		t.Fatalf("%v %v", checkers, err)
+	}
+	if _, err := checkers["paper"](t.Context(), audit.Checkpoint{Note: []byte("other")}, audit.Receipt{Kind: "paper"}); err == nil {
+		t.Error("a receipt about something else was taken")
+	}
+	a.failed = errors.New("closed on Sundays")
+	if r, err := d.AnchorLog(t.Context()); err != nil || r.Anchors[0].Error != "closed on Sundays" {
+		t.Errorf("%+v %v", r, err)
+	}
+	a.failed = &audit.CorruptError{What: "it has seen another tree"}
+	if _, err := d.AnchorLog(t.Context()); taffrail.KindOf(err) != taffrail.KindCorrupt {
+		t.Errorf("%v", err)
+	}
+	s.installation = config.Installation{}
+	if _, err := s.start(t).AnchorLog(t.Context()); taffrail.KindOf(err) != taffrail.KindInvalid {
+		t.Errorf("without anchors: %v", err)
+	}
+	wellAt(t, s)
+}
+
+// keeper gives a daemon on a site whose time is that of the test.
+func keeper(t *testing.T, s *site) *Daemon {
+	t.Helper()
+	d := s.daemon()
+	d.options.Now = time.Now
+	if err := d.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// TestServe lets half a day pass.
+func TestServe(t *testing.T) {
+	s, _ := witnessedSite(t)
+	a := &fakeAnchor{now: time.Now}
+	s.anchor = a
+	scanOnce(t, s.start(t))
+	synctest.Test(t, func(t *testing.T) {
+		s.clock = time.Now()
+		in := &s.installation
+		in.Heartbeat, in.Verify, in.AnchorEvery, in.Anchors = 15*time.Minute, 6*time.Hour, time.Hour, []config.Section{{Plugin: "paper"}}
+		s.witness = cosigning(func(context.Context, audit.Growth) ([]byte, error) { return nil, errors.New("asleep") })
+		d := keeper(t, s)
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- d.Serve(ctx) }()
+		time.Sleep(12*time.Hour + time.Minute)
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		if n := len(entriesOf(t, d, taffrail.EntryHeartbeat)); n != 49 {
+			t.Errorf("%d heartbeats", n)
+		}
+		verified := entriesOf(t, d, taffrail.EntryVerified)
+		if len(verified) != 3 || verified[0].Entry.Outcome != taffrail.OutcomeOK {
+			t.Errorf("%d verifications: %+v", len(verified), verified)
+		}
+		if n := a.shown.Load(); n != 13 {
+			t.Errorf("shown to the anchor %d times", n)
+		}
+		if err := d.Stop(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	wellAt(t, s)
+}
+
+// A log that is not what it was ends the service; what fails otherwise does not.
+func TestServeEndsOverALogThatIsNotWhatItWas(t *testing.T) {
+	s := newSite(t, newWorld("a"))
+	scanOnce(t, s.start(t))
+	edit(t, s.data, "UPDATE entry SET body = replace(body, 'started', 'stopped') WHERE idx = 1")
+	s.installation = config.Installation{Heartbeat: time.Hour, Verify: time.Hour}
+	d := s.start(t)
+	err := d.Serve(t.Context())
+	if taffrail.KindOf(err) != taffrail.KindCorrupt || !strings.Contains(err.Error(), "entry 1") {
+		t.Errorf("%v", err)
+	}
+	if all := entriesOf(t, d, taffrail.EntryVerified); len(all) != 1 || all[0].Entry.Outcome != taffrail.OutcomeFailed {
+		t.Errorf("%+v", all)
+	}
+}
+
+func TestReadingGoesOnWhereNothingCanBeWritten(t *testing.T) {
+	if os.Geteuid() == 0 {
+		t.Skip("SKIPPED: root may write to a read-only folder")
+	}
+	s := newSite(t, newWorld("a"))
+	scanOnce(t, s.start(t))
+	if err := os.Chmod(s.data, 0o500); err != nil { //nolint:gosec // it is a folder
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.Chmod(s.data, 0o700) }) //nolint:gosec // likewise
+	d := s.start(t)
+	if n := len(types(t, d)); n != 3 {
+		t.Errorf("%d entries", n)
+	}
+	if _, err := d.HoldLog(t.Context(), HoldRequest{Reason: "r"}); err == nil {
+		t.Error("something was done")
+	}
+}
+
+// A log whose disk is full is read under its newest checkpoint.
+func TestReadingGoesOnWhereNothingCanBeSigned(t *testing.T) {
+	s := newSite(t, newWorld("a"))
+	scanOnce(t, s.start(t))
+	p := &points{}
+	d := s.pointed(p)
+	if err := d.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = d.Stop(context.Background()) })
+	l, err := d.current()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.appendOne(t.Context(), l, d.entry(taffrail.Heartbeat{Seconds: 1}, entryContext{outcome: taffrail.OutcomeOK})); err != nil {
+		t.Fatal(err)
+	}
+	p.strike = func(_ int, name string) error {
+		if strings.HasPrefix(name, "guard") || strings.HasPrefix(name, "checkpoint") {
+			return &taffrail.Error{Op: "write", Kind: taffrail.KindUnavailable, Err: errors.New("the disk is full")}
+		}
+		return nil
+	}
+	if n := len(types(t, d)); n != 3 {
+		t.Errorf("%d entries are shown, of which 3 are signed", n)
+	}
+	if _, err := d.HoldLog(t.Context(), HoldRequest{Reason: "r"}); taffrail.KindOf(err) != taffrail.KindUnavailable {
+		t.Errorf("%v", err)
+	}
+}
+
+func addOutside(r *plug.Registry, s *site) {
+	plug.Add(r, "http", func(context.Context, plug.Env, witnessConfig) (audit.Cosigning, error) { return s.witness, nil })
+	plug.Add(r, "paper", func(context.Context, plug.Env, nothing) (audit.Anchor, error) { return s.anchor, nil })
+}
+
+type witnessConfig struct {
+	URL     string `yaml:"url"`
+	Timeout string `yaml:"timeout"`
+}
