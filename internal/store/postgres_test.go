@@ -115,11 +115,34 @@ func TestTwoWritersTakeTurnsByALock(t *testing.T) {
 		})
 	}()
 	for waits := []string{"0"}; waits[0] == "0"; { // until the server says that it waits
+		select {
+		case err := <-second:
+			close(leave)
+			t.Fatalf("it did not wait: %v", err)
+		default:
+		}
 		waits = p.rows(t, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
 	}
 	close(leave)
 	<-done
 	if err := <-second; first != nil || err != nil {
 		t.Error(first, err)
+	}
+}
+
+// TestClassifyState: what a person can do about an error of Postgres depends on its state.
+func TestClassifyState(t *testing.T) {
+	for code, want := range map[string]struct {
+		kind taffrail.Kind
+		hint string
+	}{
+		"42501": {taffrail.KindDenied, "granted"}, "25006": {taffrail.KindDenied, "takes writes"}, "28P01": {taffrail.KindDenied, "password"},
+		"3D000": {taffrail.KindNotFound, "make the database"}, "53100": {taffrail.KindUnavailable, "disk is full"}, "55P03": {taffrail.KindUnavailable, "half a minute"},
+		"57P01": {taffrail.KindUnavailable, "server runs"}, "40P01": {taffrail.KindUnavailable, "tried again"}, "08006": {taffrail.KindUnavailable, "server runs"},
+		"XX001": {taffrail.KindCorrupt, "restore"}, "23505": {taffrail.KindInternal, ""}, "": {taffrail.KindInternal, ""},
+	} {
+		if kind, hint := store.ClassifyState(code); kind != want.kind || !strings.Contains(hint, want.hint) {
+			t.Errorf("%q is %s, hint %q", code, kind, hint)
+		}
 	}
 }
