@@ -87,27 +87,37 @@ type queuedEntry struct {
 func encodeQueued(entries []taffrail.Entry) ([]byte, error) {
 	queued := make([]queuedEntry, len(entries))
 	for i, e := range entries {
-		longest := e
-		longest.Time, longest.Clock, longest.Counter = farTime, farTime, 1<<53-1
-		if _, err := disclose(&longest); err != nil {
-			return nil, err
-		}
-		raw, err := json.Marshal(longest)
-		if err == nil {
-			_, err = audit.Canonical(raw)
-		}
-		if err == nil {
-			_, err = taffrail.ParseEntry(raw)
-		}
+		raw, err := json.Marshal(e)
 		if err != nil {
 			return nil, fmt.Errorf("write entry: %w", err)
 		}
-		if queued[i].Entry, err = json.Marshal(e); err != nil {
-			return nil, fmt.Errorf("write entry: %w", err)
+		if err := appendable(e, raw); err != nil {
+			return nil, err
 		}
-		queued[i].Fields = e.Disclosed
+		queued[i] = queuedEntry{raw, e.Disclosed}
 	}
 	return json.Marshal(queued)
+}
+
+// settled is more than what is settled when an entry is appended adds to it: two times and a counter, in bytes.
+const settled = 128
+
+// appendable says whether an entry, which is raw as JSON, can be appended whenever its turn comes.
+func appendable(e taffrail.Entry, raw []byte) error {
+	if len(raw)+settled > audit.MaxEntry || len(e.Disclosed) > 0 {
+		e.Time, e.Clock, e.Counter = farTime, farTime, 1<<53-1
+		if _, err := disclose(&e); err != nil {
+			return err
+		}
+		var err error
+		if raw, err = json.Marshal(e); err != nil {
+			return fmt.Errorf("write entry: %w", err)
+		}
+	}
+	if _, err := audit.Canonical(raw); err != nil {
+		return fmt.Errorf("write entry: %w", err)
+	}
+	return nil
 }
 
 // farTime takes as many characters as a time can.
