@@ -16,9 +16,9 @@ import (
 
 // options are the flags.
 type options struct {
-	taffrail, cases, labels, write, svg, corpora string
-	first, seeds                                 int
-	verbose                                      bool
+	taffrail, cases, labels, write, svg, corpora, fit string
+	first, seeds                                      int
+	verbose                                           bool
 }
 
 func main() {
@@ -27,6 +27,7 @@ func main() {
 	flag.StringVar(&o.cases, "cases", "", "file of cases to score instead of recording some")
 	flag.StringVar(&o.labels, "labels", "", "file of their labels")
 	flag.StringVar(&o.write, "write", "", "folder to write cases and labels to")
+	flag.StringVar(&o.fit, "fit", "", "file of confidences to fit: internal/correlate/confidence.json")
 	flag.StringVar(&o.svg, "svg", "", "file to write the reliability diagram to")
 	flag.StringVar(&o.corpora, "corpora", "aws,kubernetes", "which to record")
 	flag.IntVar(&o.first, "first", 1, "first seed: 1 to 99 were fitted on, from 101 on are reported")

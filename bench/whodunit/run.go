@@ -10,6 +10,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 )
 
@@ -24,6 +26,9 @@ func run(ctx context.Context, o options) error {
 	answers, err := ask(ctx, o.taffrail, items)
 	if err != nil {
 		return err
+	}
+	if o.fit != "" {
+		return fit(o.fit, items, answers)
 	}
 	return report(o, items, answers)
 }
@@ -114,11 +119,23 @@ func readItems(cases, labels string) ([]item, error) {
 		if err := json.Unmarshal(line, &c); err != nil {
 			return err
 		}
-		corpus, _, _ := strings.Cut(c.ID, "-")
-		items = append(items, item{c: c, labels: byCase[c.ID], corpus: corpus})
+		items = append(items, itemOf(c, byCase[c.ID]))
 		return nil
 	})
 	return items, err
+}
+
+var inID = regexp.MustCompile(`^(aws|kubernetes)-.*?(Metadata|Request|RequestResponse)?-(\d\d)(-dim)?$`)
+
+// itemOf reads from a case's name what it belongs to, if it is one of ours.
+func itemOf(c whodunitCase, labels []label) item {
+	it := item{c: c, labels: labels, corpus: "given"}
+	if found := inID.FindStringSubmatch(c.ID); found != nil {
+		it.corpus = strings.TrimSpace(found[1] + " " + found[2])
+		n, _ := strconv.Atoi(found[3])
+		it.missing = float64(n) / 100
+	}
+	return it
 }
 
 func eachLine(file string, f func([]byte) error) error {

@@ -16,17 +16,20 @@ type answer struct {
 	Tier       string          `json:"tier"`
 	Confidence float64         `json:"confidence"`
 	Basis      string          `json:"basis"`
-	Cause      *struct {
-		Event string `json:"event"`
-		Actor struct {
-			ID    string `json:"id"`
-			Class string `json:"class"`
-		} `json:"actor"`
-	} `json:"cause"`
-	Evidence []struct {
+	Cause      *cause          `json:"cause"`
+	Evidence   []struct {
 		Kind string `json:"kind"`
 	} `json:"evidence"`
 	Reason string `json:"reason"`
+}
+
+// A cause is the event that an answer names.
+type cause struct {
+	Event string `json:"event"`
+	Actor struct {
+		ID    string `json:"id"`
+		Class string `json:"class"`
+	} `json:"actor"`
 }
 
 func key(address, path string, element json.RawMessage) string {

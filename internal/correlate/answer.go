@@ -75,13 +75,12 @@ func (s *scene) byProof(v *view, c *taffrail.Cause) bool {
 		return out.missing
 	}
 	d := s.versions[out.author].deed
-	g := gradeAsserted
-	if out.proved {
-		g = gradeProved
-	} else {
-		c.Reason = out.why
+	c.Reason = out.why
+	s.name(c, d, out.grade)
+	if out.grade == gradeAsserted && s.leaks() {
+		c.Confidence, c.Basis = s.models.grades[gradeAsserted].Gapped, string(gradeAsserted)+", gapped"
+		c.Tier = tierOf(taffrail.TierPossible, c.Confidence, false)
 	}
-	s.name(c, d, g)
 	for _, w := range slices.Backward(out.chain) {
 		c.Chain = append(c.Chain, w.ID)
 	}
@@ -142,6 +141,9 @@ func (s *scene) tell(v *view, c *taffrail.Cause, e ending) {
 	best := e.runs[0]
 	last := best.chain[len(best.chain)-1]
 	g := last.grade
+	if best.again > 0 && g == gradeModel {
+		g = gradeRepeated
+	}
 	if e.tied {
 		g = gradeTie
 		c.Reason = "events of the same second end in this value in either order"

@@ -106,10 +106,10 @@ func stated(v *view, c claim, values []taffrail.Value, o op) (claim, bool) {
 	return c, true
 }
 
-// sameContent says whether a document of another form has what came, and nothing of what went.
+// sameContent says whether a document of another form has all that is there now, and nothing of what went.
 func sameContent(v *view, values []taffrail.Value) bool {
 	got := atoms(taffrail.List(values...))
-	return len(v.plus)+len(v.minus) > 0 && within(v.plus, got) && common(v.minus, got) == 0
+	return len(v.plus)+len(v.minus) > 0 && within(v.atoms, got) && common(v.minus, got) == 0
 }
 
 // modelledMember is what an event does to an element or a key.

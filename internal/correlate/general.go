@@ -47,7 +47,7 @@ func (s *scene) namedClaim(v *view, d *deed, n node, how alignment) (claim, bool
 	}
 	if c.to != v.to && (n.value.Len() > 0 || len(v.atoms) > 1) {
 		if !sameContent(v, []taffrail.Value{n.value}) {
-			return c, how >= closely && n.value.Len() == 0
+			return c, how >= exactly || how == closely && n.value.Len() == 0
 		}
 		c.to = v.to
 	}

@@ -12,22 +12,26 @@ import (
 type grade string
 
 const (
-	gradeProved   grade = "proved"   // the object's own versions, none missing
-	gradeAsserted grade = "asserted" // the versions show it, and one may be missing
-	gradeModel    grade = "model"    // a model of the event
-	gradeWhole    grade = "whole"    // the value at the same names all the way
-	gradeNamed    grade = "named"    // the value under the same name
-	gradeReplaced grade = "replaced" // a set was replaced by one without it
-	gradeUnset    grade = "unset"    // the event's name says that it takes it away
-	gradeLoose    grade = "loose"    // the value under a name that fits loosely
-	gradeValue    grade = "value"    // the value, in an event of the family
-	gradeAnswer   grade = "answer"   // the value, in the answer
-	gradeStray    grade = "stray"    // the value, in any event
-	gradeOpaque   grade = "opaque"   // the only event of the family, which cannot be seen
-	gradeOpaques  grade = "opaques"  // one of several such
-	gradeOnly     grade = "only"     // the only event that touches the resource
-	gradeTie      grade = "tie"      // two at the same time, and either would do
-	gradeVia      grade = "via"      // through a shared object
+	gradeProved   grade = "proved"    // the object's own versions, none missing
+	gradeAsserted grade = "asserted"  // the versions show it, and one may be missing
+	gradeAmid     grade = "amid"      // the same, and one right before is known to be missing
+	gradeRewrite  grade = "rewritten" // the same, and the request gave the whole object
+	gradeManager  grade = "manager"   // the object itself notes who wrote the field last
+	gradeModel    grade = "model"     // a model of the event
+	gradeRepeated grade = "repeated"  // the same, and later events wrote the value again: one between that took it away may be missing
+	gradeWhole    grade = "whole"     // the value at the same names all the way
+	gradeNamed    grade = "named"     // the value under the same name
+	gradeReplaced grade = "replaced"  // a set was replaced by one without it
+	gradeUnset    grade = "unset"     // the event's name says that it takes it away
+	gradeLoose    grade = "loose"     // the value under a name that fits loosely
+	gradeValue    grade = "value"     // the value, in an event of the family
+	gradeAnswer   grade = "answer"    // the value, in the answer
+	gradeStray    grade = "stray"     // the value, in any event
+	gradeOpaque   grade = "opaque"    // the only event of the family, which cannot be seen
+	gradeOpaques  grade = "opaques"   // one of several such
+	gradeOnly     grade = "only"      // the only event that touches the resource
+	gradeTie      grade = "tie"       // two at the same time, and either would do
+	gradeVia      grade = "via"       // through a shared object
 )
 
 // A graded says how sure answers of a grade are.

@@ -17,7 +17,9 @@ type version struct {
 	counted bool  // the generation is the source's own count, not ours
 	missing int64 // changes of intent between the version before and this one that no event tells of
 	broken  bool  // something else shows that a version is missing before this one
-	sound   bool  // something shows that none is
+	unnamed bool  // the object changed where the request named nothing
+	sound   bool  // the count shows that no change of intent is
+	written bool  // what the object notes of its writers, or what the request was made from, shows that no version is
 	idle    bool  // it wrote nothing
 }
 
@@ -98,15 +100,16 @@ func (v *version) examine(prev version) {
 	state := v.deed.State
 	if state.Replace && state.Based > 0 && prev.stamp.Version > 0 {
 		v.broken = state.Based != prev.stamp.Version
-		v.sound = v.sound || !v.broken
+		v.written = !v.broken
 		return
 	}
-	if managers, newest := movedManagers(prev.object, v.object); len(managers) > 0 {
+	afterPart := prev.deed != nil && prev.deed.State.Partial // whose notes were not seen
+	if managers, newest := movedManagers(prev.object, v.object); len(managers) > 0 && !afterPart {
 		v.broken = v.broken || len(managers) > 1 || newest.Before(v.deed.Time.Add(-3*time.Second))
-		v.sound = v.sound || !v.broken
+		v.written = !v.broken
 	}
 	if !state.Replace && !state.Partial && !state.Deleted && !state.Asserts.IsUnknown() {
-		v.broken = v.broken || !residual(prev.object, v.object, state.Asserts)
+		v.unnamed = !residual(prev.object, v.object, state.Asserts)
 	}
 }
 
@@ -295,10 +298,19 @@ func hasElement(v, element taffrail.Value) bool {
 	return false
 }
 
+// leaks says whether the versions show anywhere that one is missing.
+func (s *scene) leaks() bool {
+	last := s.versions[len(s.versions)-1].stamp
+	if s.AfterStamp.Generation > last.Generation && last.Generation > 0 || s.AfterStamp.Version > last.Version && last.Version > 0 {
+		return true
+	}
+	return slices.ContainsFunc(s.versions, func(v version) bool { return v.broken || v.missing > 0 })
+}
+
 // A verdict is what the versions say of a change.
 type verdict struct {
 	author  int // of s.versions; -1: none of them
-	proved  bool
+	grade   grade
 	chain   []*deed // effective writers, first to last
 	states  []taffrail.Value
 	missing bool // they show that an event is missing that matters
@@ -331,42 +343,48 @@ func (s *scene) judge(v *view) verdict {
 	if state != target {
 		return verdict{author: -1, missing: true, why: "the last version that an event carries has another value: a later event is missing"}
 	}
-	out.proved, out.missing, out.why = s.complete(v, out.author)
+	out.grade, out.why = s.complete(v, out.author)
+	out.missing = out.grade == ""
 	return out
 }
 
-// complete says whether the author is proved: no version is missing right before its own, and none after that could have taken the value
-// away and brought it back unseen. Missing says that the author's own request did not name the value: then another event's did.
-func (s *scene) complete(v *view, author int) (proved, missing bool, why string) {
+// complete grades an author: proved is one where no version is missing right before its own, and none after that could have taken the value
+// away and brought it back unseen. No grade says that the author's own request did not name the value, and nothing shows that no version is
+// missing before: then another event's did.
+func (s *scene) complete(v *view, author int) (g grade, why string) {
 	ver := s.versions[author]
 	asserted, known := s.asserts(v, ver)
-	if known && !asserted {
-		return false, true, "the value came with a version whose request does not name it: an event before it is missing"
-	}
+	gap := ver.broken || ver.missing > 0
+	intent := len(v.names) > 0 && v.names[0] != "metadata" // what the generation counts
 	switch {
-	case !known:
-		return ver.sound && !ver.broken && ver.missing == 0, false, "the request of the version cannot be seen"
-	case ver.broken || ver.missing > 0:
-		return false, false, "a version before it is missing, which may have brought the value already"
-	case ver.deed.State.Replace && !ver.sound:
-		return false, false, "the object was written as a whole, and nothing shows that no version before it is missing"
+	case known && !asserted && (gap || !ver.written):
+		return "", "the value came with a version whose request does not name it: an event before it is missing"
+	case gap && ver.deed.State.Replace:
+		return gradeRewrite, "a version before it is missing, which may have brought the value already"
+	case gap:
+		return gradeAmid, "a version before it is missing, which may have brought the value already"
+	case !ver.written && (!known || ver.deed.State.Replace):
+		return gradeAsserted, "nothing shows that no version before it is missing"
+	case known && !asserted, ver.unnamed && !(intent && ver.sound):
+		return gradeAsserted, "the object changed where the request named nothing"
 	}
 	return s.stays(v, author)
 }
 
-func (s *scene) stays(v *view, author int) (proved, missing bool, why string) {
+func (s *scene) stays(v *view, author int) (g grade, why string) {
+	const reason = "versions after it are missing, which may have taken the value away for a while"
 	last := s.versions[author].stamp.Generation
 	for _, ver := range s.versions[author+1:] {
 		asserted, _ := s.asserts(v, ver)
 		if ver.missing > 1 || asserted && !ver.idle && (ver.missing > 0 || ver.broken) {
-			return false, false, "versions after it are missing, which may have taken the value away for a while"
+			return gradeAsserted, reason
 		}
 		last = ver.stamp.Generation
 	}
 	if s.AfterStamp.Generation > 0 && last > 0 && s.AfterStamp.Generation-last > 1 {
-		return false, false, "versions after it are missing, which may have taken the value away for a while"
+		return gradeAsserted, reason
 	}
-	return true, false, ""
+	return gradeProved, ""
 }
 
 // asserts says whether a version's request names the value at the change's path. Known is false where the request cannot be seen.
@@ -379,8 +397,17 @@ func (s *scene) asserts(v *view, ver version) (asserted, known bool) {
 		return false, false
 	case state.Replace:
 		return true, true
+	case v.to == "" && isApplied(state.Asserts):
+		return false, false // what an apply no longer names may go by it
 	}
 	return assertsAt(state.Asserts, v.Path.Steps(), v.After), true
+}
+
+// isApplied says whether a request is a server-side apply: a part of an object that says what it is.
+func isApplied(asserts taffrail.Value) bool {
+	_, kind := asserts.Field("kind")
+	_, version := asserts.Field("apiVersion")
+	return kind && version
 }
 
 // assertsAt follows a path into a part of an object, as far as that goes: what stands above the place speaks for it.

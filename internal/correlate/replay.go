@@ -12,6 +12,7 @@ type run struct {
 	state  string
 	chain  []claim // those that had an effect, first to last
 	states []string
+	again  int // writes of the same value since the last that had an effect
 }
 
 // maxRuns bounds how many orders of ties are followed.
@@ -92,9 +93,10 @@ func (r run) after(order []claim) run {
 	for _, c := range order {
 		to := c.state(r.state)
 		if to == r.state {
+			r.again++
 			continue // a write that changes nothing
 		}
-		r.state = to
+		r.state, r.again = to, 0
 		r.chain = append(slices.Clip(r.chain), c)
 		r.states = append(slices.Clip(r.states), to)
 	}
