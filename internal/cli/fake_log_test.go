@@ -108,7 +108,9 @@ func (f *fakeLog) RestoreLog(_ context.Context, folder string) (daemon.RestoreRe
 
 func (f *fakeLog) Serve(context.Context) error { return errNotAsked }
 
-func (f *fakeLog) Checkers(context.Context, string) (map[string]audit.Checker, error) { return nil, nil }
+func (f *fakeLog) Checkers(context.Context, string) (map[string]audit.Checker, error) {
+	return nil, nil
+}
 
 func (f *fakeLog) Published() (audit.Storage, audit.Signer, error) { return nil, nil, errNotAsked }
 

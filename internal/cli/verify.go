@@ -16,7 +16,7 @@ import (
 func (a *app) verifyCommand() *cobra.Command {
 	var form output
 	var r auditor.Request
-	var authorities string
+	var authorities, page string
 	cmd := &cobra.Command{
 		Use:   "verify BUNDLE",
 		Short: "Verify a bundle of evidence, offline",
@@ -33,21 +33,25 @@ func (a *app) verifyCommand() *cobra.Command {
 				return usage("name a file that `taffrail log export` wrote, or - for standard input", "no bundle is named")
 			}
 			r.Bundle = args[0]
-			return a.verifyBundle(ctx, r, authorities, form)
+			return a.verifyBundle(ctx, r, authorities, page, form)
 		}),
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&r.Policy, "policy", "", "file with the keys of log and witnesses and the quorum, your own; required")
 	flags.StringVar(&authorities, "tsa-ca", "", "file with the certificates, in PEM, that those of time stamp authorities must go back to")
+	flags.StringVar(&page, "html", "", "file to write a page for people to, which is no evidence itself")
 	flags.StringVar(&r.Remember, "remember", "", "file in which the checkpoint is kept that was seen last")
 	outputFlag(cmd, &form)
 	return cmd
 }
 
-func (a *app) verifyBundle(ctx context.Context, r auditor.Request, authorities string, form output) error {
+func (a *app) verifyBundle(ctx context.Context, r auditor.Request, authorities, page string, form output) error {
 	if r.Policy == "" {
 		return usage("`taffrail log policy` prints one to begin with, on the machine that keeps the log; compare its keys with what you were told on another way",
 			"no policy is named: whose signature counts is for you to say")
+	}
+	if page != "" && r.Bundle == "-" {
+		return usage("write the bundle to a file first", "--html needs a bundle that can be read twice")
 	}
 	var report audit.BundleReport
 	err := a.serving(ctx, false, func(s service, _ config.Installation) (err error) {
@@ -64,6 +68,11 @@ func (a *app) verifyBundle(ctx context.Context, r auditor.Request, authorities s
 		return &taffrail.Error{Op: "verify bundle", Kind: taffrail.KindInvalid, Err: err, Hint: "name a bundle that `taffrail log export` wrote, and a policy in the form of C2SP tlog-policy"}
 	}
 	a.status = auditor.ExitStatus(report, nil)
+	if page != "" {
+		if err := a.writeEvidence(page, r.Bundle, report); err != nil {
+			return err
+		}
+	}
 	if form == outputJSON {
 		return writeJSON(a.out, bundleForm{bundleSchema, verdictWord(report), report})
 	}
