@@ -265,7 +265,8 @@ func TestErasePayload(t *testing.T) { onEach(t, erasePayload) }
 func erasePayload(t *testing.T, p *place) {
 	s := p.store(t, store.Create)
 	shared, own := putBlob(t, s, "shared"), putBlob(t, s, "own")
-	update(t, s, with(taffrail.ScanStarted{Rules: &shared}, taffrail.OutcomeOK), with(taffrail.ScanStarted{Rules: &shared}, taffrail.OutcomeOK), with(taffrail.ScanStarted{Rules: &own}, taffrail.OutcomeOK))
+	update(t, s, with(taffrail.ScanStarted{Rules: &shared}, taffrail.OutcomeOK), with(taffrail.ScanStarted{Rules: &shared}, taffrail.OutcomeOK),
+		with(taffrail.ScanStarted{Rules: &own}, taffrail.OutcomeOK))
 	err := erase(t, s, taffrail.Redacted{Entry: 0, Payload: shared.SHA256})
 	if taffrail.KindOf(err) != taffrail.KindConflict || !strings.Contains(fmt.Sprint(err), "[1]") {
 		t.Errorf("a payload that another entry names: %v", err)

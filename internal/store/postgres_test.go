@@ -27,7 +27,9 @@ func TestPostgresErrors(t *testing.T) {
 	good := inSchema(t)
 	good.store(t, store.Create)
 	schema := good.address[strings.LastIndex(good.address, "=")+1:]
-	good.tamper(t, `CREATE ROLE stranger LOGIN PASSWORD 'keel-haul-7'; CREATE ROLE lookout LOGIN PASSWORD 'keel-haul-7'; GRANT USAGE ON SCHEMA `+schema+` TO lookout; CREATE ROLE hasty LOGIN SUPERUSER PASSWORD 'keel-haul-7'; ALTER ROLE hasty SET synchronous_commit = off`)
+	good.tamper(t, `CREATE ROLE stranger LOGIN PASSWORD 'keel-haul-7';
+		CREATE ROLE lookout LOGIN PASSWORD 'keel-haul-7'; GRANT USAGE ON SCHEMA `+schema+` TO lookout;
+		CREATE ROLE hasty LOGIN SUPERUSER PASSWORD 'keel-haul-7'; ALTER ROLE hasty SET synchronous_commit = off`)
 	as := func(user string) func(*url.URL) {
 		return func(u *url.URL) { u.User = url.UserPassword(user, pgtest.Password) }
 	}

@@ -17,7 +17,8 @@ import (
 
 func TestParseSnapshotRefuses(t *testing.T) {
 	head := `{"taffrail_index":1,"before":256}` + "\n"
-	if _, rows, err := store.ParseSnapshot([]byte(head + `{"table":"hold","row":{"idx":9007199254740993,"reason":"r"}}`)); err != nil || len(rows) != 1 || rows[0].Row["idx"] != int64(9007199254740993) {
+	good := head + `{"table":"hold","row":{"idx":9007199254740993,"reason":"r"}}`
+	if _, rows, err := store.ParseSnapshot([]byte(good)); err != nil || len(rows) != 1 || rows[0].Row["idx"] != int64(9007199254740993) {
 		t.Errorf("%v, %v", rows, err)
 	}
 	for _, data := range []string{
