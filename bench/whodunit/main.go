@@ -18,7 +18,7 @@ import (
 type options struct {
 	taffrail, cases, labels, write, svg, corpora, fit string
 	first, seeds                                      int
-	verbose                                           bool
+	verbose, holdout                                  bool
 }
 
 func main() {
@@ -28,6 +28,7 @@ func main() {
 	flag.StringVar(&o.labels, "labels", "", "file of their labels")
 	flag.StringVar(&o.write, "write", "", "folder to write cases and labels to")
 	flag.StringVar(&o.fit, "fit", "", "file of confidences to fit: internal/correlate/confidence.json")
+	flag.BoolVar(&o.holdout, "holdout", false, "answer without any model of what events do, as for kinds that are not known")
 	flag.StringVar(&o.svg, "svg", "", "file to write the reliability diagram to")
 	flag.StringVar(&o.corpora, "corpora", "aws,kubernetes", "which to record")
 	flag.IntVar(&o.first, "first", 1, "first seed: 1 to 99 were fitted on, from 101 on are reported")

@@ -23,7 +23,16 @@ func run(ctx context.Context, o options) error {
 	if o.write != "" {
 		return write(o.write, items)
 	}
-	answers, err := ask(ctx, o.taffrail, items)
+	var args []string
+	if o.holdout {
+		file, err := unlearn()
+		if err != nil {
+			return err
+		}
+		defer os.Remove(file)
+		args = []string{"--models", file}
+	}
+	answers, err := ask(ctx, o.taffrail, items, args...)
 	if err != nil {
 		return err
 	}
@@ -154,13 +163,35 @@ func eachLine(file string, f func([]byte) error) error {
 	return nil
 }
 
+// unlearn writes a file of models by which no event is known.
+func unlearn() (string, error) {
+	text, err := os.ReadFile("internal/correlate/models.json")
+	if err != nil {
+		return "", err
+	}
+	var known struct {
+		Events map[string]any `json:"events"`
+	}
+	if err := json.Unmarshal(text, &known); err != nil {
+		return "", err
+	}
+	for event := range known.Events {
+		known.Events[event] = nil
+	}
+	f, err := os.CreateTemp("", "whodunit-*.json")
+	if err != nil {
+		return "", err
+	}
+	return f.Name(), errors.Join(json.NewEncoder(f).Encode(known), f.Close())
+}
+
 // ask has the program answer all cases in one run.
-func ask(ctx context.Context, program string, items []item) (map[string][]answer, error) {
+func ask(ctx context.Context, program string, items []item, args ...string) (map[string][]answer, error) {
 	var in bytes.Buffer
 	for _, it := range items {
 		fmt.Fprintln(&in, text(it.c))
 	}
-	cmd := exec.CommandContext(ctx, program, "attribute", "-", "--json")
+	cmd := exec.CommandContext(ctx, program, append([]string{"attribute", "-", "--json"}, args...)...)
 	cmd.Stdin, cmd.Stderr = &in, os.Stderr
 	out, err := cmd.Output()
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 type act struct {
 	taffrail.Event
 	order int      // in which it was received
+	first string   // word of the operation
 	verb  verbKind // what the operation's first word says
 	nouns []string // the words after it
 	req   []node
@@ -25,7 +26,7 @@ func newAct(e taffrail.Event, order int) *act {
 		all = all[1:]
 	}
 	if len(all) > 0 {
-		a.verb, a.nouns = verbs[all[0]], all[1:]
+		a.first, a.verb, a.nouns = all[0], verbs[all[0]], all[1:]
 		if strings.HasPrefix(strings.ToLower(operation), "untag") {
 			a.verb, a.nouns = verbRemove, append(slices.Clone(all[1:]), "tag")
 		}

@@ -133,7 +133,7 @@ func (s *scene) byReplay(v *view, c *taffrail.Cause) bool {
 			return true
 		}
 	}
-	return s.byPart(v, c, claims) || s.byOpaque(c, claims) || s.byShared(v, c)
+	return s.byPart(v, c) || s.byOpaque(c, claims) || s.byShared(v, c)
 }
 
 // tell writes down what a replay came to.
@@ -175,32 +175,48 @@ func (s *scene) wander(v *view, c *taffrail.Cause, r run) {
 	}
 }
 
-// byPart is for an element that several events made: each has a part of what is new in it, and the last of them made it what it is.
-func (s *scene) byPart(v *view, c *taffrail.Cause, claims []claim) bool {
-	if len(v.plus)+len(v.minus) < 2 || v.gone {
+// byPart is for an element that several events made: each gave a part of what is new in it, and the last of them made it what it is.
+func (s *scene) byPart(v *view, c *taffrail.Cause) bool {
+	if !v.element || len(v.plus)+len(v.minus) < 2 {
 		return false
 	}
-	var last *deed
+	var parts []*deed
 	var found []string
 	for _, d := range s.deeds {
-		part := v.plus
-		if d.verb == verbRemove {
-			part = v.minus
-		}
-		got := slices.DeleteFunc(slices.Clone(part), func(a string) bool { return !strong(a) || !slices.Contains(atoms(d.body), a) })
-		if len(got) > 0 && d.place == inside && s.familiar(v, d) > 0 {
-			last, found = d, append(found, got...)
-			c.Chain = append([]taffrail.EventID{d.ID}, c.Chain...)
+		if got := s.partOf(v, d); len(got) > 0 && d.place == inside {
+			parts, found = append(parts, d), append(found, got...)
 		}
 	}
 	slices.Sort(found)
-	if last == nil || 2*len(slices.Compact(found)) < len(v.plus)+len(v.minus) {
-		c.Chain = []taffrail.EventID{}
+	if len(parts) == 0 || len(slices.Compact(found)) < len(v.plus)+len(v.minus) {
 		return false
 	}
-	s.name(c, last, gradeValue)
+	last := parts[len(parts)-1]
+	s.name(c, last, gradePart)
+	for _, d := range slices.Backward(parts) {
+		c.Chain = append(c.Chain, d.ID)
+	}
 	c.Evidence = append(c.Evidence, taffrail.Evidence{Kind: taffrail.EvidenceValue, Event: last.ID, Detail: "the request has the last part of what is new"})
 	return true
+}
+
+// partOf is what a deed gave of an element, or took of it: an item of its request that holds nothing else.
+func (s *scene) partOf(v *view, d *deed) (got []string) {
+	effects, known := s.models.of(d.Action, s.Type, v.names)
+	part := v.plus
+	if d.verb == verbRemove {
+		part = v.minus
+	}
+	if known && len(effects) == 0 || len(part) == 0 {
+		return nil
+	}
+	for _, n := range d.nodes {
+		has := atoms(n.value)
+		if n.value.Shape() == taffrail.ShapeObject && len(has) > 1 && len(n.names) > 0 && within(has, slices.Concat(v.atoms, v.minus)) {
+			got = append(got, slices.DeleteFunc(has, func(a string) bool { return !slices.Contains(part, a) })...)
+		}
+	}
+	return got
 }
 
 // byOpaque is for events that may have done it, unseen.

@@ -65,7 +65,13 @@ func (s *scene) member(v *view, d *deed) (claim, bool) {
 	if v.element {
 		return s.elementClaim(v, d)
 	}
-	if len(v.names) < 2 || !s.tagged(v, d) || d.verb != verbRemove {
+	if len(v.names) < 2 || !s.tagged(v, d) {
+		return claim{}, false
+	}
+	if d.verb == verbSet && slices.Contains([]string{"put", "replace", "set"}, d.first) && s.namesMore(d) {
+		return claim{grade: gradeReplaced, kind: taffrail.EvidenceValue, detail: "the request replaces the map by one without the key"}, true
+	}
+	if d.verb != verbRemove {
 		return claim{}, false
 	}
 	state, ok := keyState(v.names[len(v.names)-1], []taffrail.Value{d.body}, opRemove)
@@ -141,17 +147,35 @@ func (s *scene) familiar(v *view, d *deed) (n int) {
 	return n
 }
 
-// unset goes by names like DeleteBucketPolicy: what they name is gone.
+// unset goes by names like DeleteBucketPolicy: what they name is gone, or is as if it had never been set.
 func (s *scene) unset(v *view, d *deed) (claim, bool) {
-	if d.verb != verbRemove || v.element || v.to != "" {
+	if d.verb != verbRemove || v.element || len(v.names) == 0 {
 		return claim{}, false
 	}
 	c := claim{grade: gradeUnset, kind: taffrail.EvidenceFamily, detail: d.Action + " takes away what it names"}
-	own := words(v.names[0])
-	if len(v.names) > 1 {
-		own = append(own, words(v.names[len(v.names)-1])...)
+	if v.to == "false" || v.to == "0" {
+		c.to = v.to
 	}
-	return c, common(telling(own), d.nouns) > 0
+	own := telling(words(v.names[0]))
+	particular := without(own, s.ids.words)
+	switch {
+	case len(v.names) > 1 && s.namesMore(d):
+		return c, false // it takes away some keys, and not all
+	case len(d.nouns) > 1 && within(d.nouns, s.ids.words):
+		return c, true // it takes away the resource itself
+	case len(particular) == 0:
+		return c, within(own, d.nouns)
+	case c.to == v.to:
+		return c, common(particular, d.nouns) > 0
+	}
+	return c, within(particular, d.nouns)
+}
+
+// namesMore says whether a request names something beside the resource.
+func (s *scene) namesMore(d *deed) bool {
+	return slices.ContainsFunc(d.nodes, func(n node) bool {
+		return n.scalar() && informs(n.text) && !slices.Contains([]string{"host", "versioning"}, plain(n.last()))
+	})
 }
 
 // switched goes by names like EnableKeyRotation.

@@ -31,6 +31,7 @@ const (
 	gradeOpaques  grade = "opaques"   // one of several such
 	gradeOnly     grade = "only"      // the only event that touches the resource
 	gradeTie      grade = "tie"       // two at the same time, and either would do
+	gradePart     grade = "part"      // the last of several that each gave a part
 	gradeVia      grade = "via"       // through a shared object
 )
 

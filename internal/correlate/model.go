@@ -54,7 +54,7 @@ var builtin []byte
 var confidence []byte
 
 // modelFile is the form of a file of models. An effect is one line: path, op, and either where in the request the value stands, or
-// =value. The types it is about may follow in brackets: `ingress add ipPermissions [aws_security_group]`.
+// =value. An event that is null is not known any more. The types it is about may follow in brackets: `ingress add ipPermissions [aws_security_group]`.
 type modelFile struct {
 	Services map[string]string   `json:"services"` // the first words of a type -> the service of its API
 	Words    map[string]string   `json:"words"`    // a type -> what its API calls it, where the type's name has other words
@@ -91,6 +91,10 @@ func (m *Models) add(text []byte) error {
 	for _, event := range slices.Sorted(maps.Keys(file.Events)) {
 		if service, operation, ok := strings.Cut(event, ":"); !ok || service == "" || operation == "" {
 			return fmt.Errorf("event %q is not service:Operation", event)
+		}
+		if file.Events[event] == nil {
+			delete(m.effects, event)
+			continue
 		}
 		effects, err := parseEffects(file.Events[event])
 		if err != nil {

@@ -159,10 +159,27 @@ func (s *scene) align(v *view, d *deed, n node) alignment {
 	if plain(last) == plain(want) {
 		got = exactly
 	}
-	if got > loosely && s.elsewhere(v, d, n) {
+	around := slices.Clone(d.nouns)
+	for _, name := range n.names {
+		around = append(around, words(name)...)
+	}
+	if got < closely && len(v.names) > 1 && within(allWords(v.names), around) && common(words(want), words(last)) > 0 {
+		got = closely
+	}
+	if len(v.names) > 1 && common(allWords(v.names[:len(v.names)-1]), around) == 0 {
+		return alien // of the same name, in something else
+	}
+	if got > loosely && len(telling(words(want))) < 2 && s.elsewhere(v, d, n) {
 		got = loosely
 	}
 	return got
+}
+
+func allWords(names []string) (all []string) {
+	for _, name := range names {
+		all = append(all, telling(words(name))...)
+	}
+	return all
 }
 
 func closeness(want, last, nouns []string) alignment {

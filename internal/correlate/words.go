@@ -170,6 +170,9 @@ func canonObject(v taffrail.Value) string {
 	if len(all) == 0 {
 		return ""
 	}
+	if inner, ok := v.Field("value"); ok && len(all) == 1 && canon(inner) != "" {
+		return canon(inner) // {"value": true} is how EC2 says true
+	}
 	slices.Sort(all)
 	return "{" + strings.Join(all, "\x00") + "}"
 }
