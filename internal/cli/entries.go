@@ -161,35 +161,34 @@ func (p *page) entry(e daemon.LogEntry) {
 		clock = stamp(e.Entry.Clock) + ", before that of an earlier entry"
 	}
 	p.line(p.bold(fmt.Sprintf("Entry %d", e.Index)), gap, safe(string(kind)))
-	p.facts(
-		fact{"time", stamp(e.Entry.Time)},
-		fact{"clock", clock},
-		fact{"outcome", safe(string(e.Entry.Outcome))},
-		fact{"stack", safe(string(e.Entry.Scope))},
-		fact{"resource", safe(string(e.Entry.Resource))},
-		fact{"written by", safe(e.Entry.Actor)},
-		fact{"request", safe(e.Entry.Request)},
-		fact{"outcome of", intent},
-		fact{"error", safe(e.Entry.Error)},
-		fact{"counter", strconv.FormatInt(e.Entry.Counter, 10)},
-		fact{"form", fmt.Sprintf("%s, version %d, %s", safe(string(kind)), version, count(int64(len(e.Leaf)), "byte", "bytes"))},
-		fact{"leaf hash", safe(e.LeafHash)},
-	)
-	p.fields(e)
+	facts := []fact{
+		{"time", stamp(e.Entry.Time)},
+		{"clock", clock},
+		{"outcome", safe(string(e.Entry.Outcome))},
+		{"stack", safe(string(e.Entry.Scope))},
+		{"resource", safe(string(e.Entry.Resource))},
+		{"written by", safe(e.Entry.Actor)},
+		{"request", safe(e.Entry.Request)},
+		{"outcome of", intent},
+		{"error", safe(e.Entry.Error)},
+		{"counter", strconv.FormatInt(e.Entry.Counter, 10)},
+		{"form", fmt.Sprintf("%s, version %d, %s", safe(string(kind)), version, count(int64(len(e.Leaf)), "byte", "bytes"))},
+		{"leaf hash", safe(e.LeafHash)},
+	}
+	p.facts(append(facts, fieldFacts(e)...)...)
 	p.body(e.Entry.Body)
 	p.payloads(e)
 }
 
-// fields prints what stands beside an entry, and can be erased.
-func (p *page) fields(e daemon.LogEntry) {
-	var facts []fact
+// fieldFacts are what stands beside an entry, and can be erased.
+func fieldFacts(e daemon.LogEntry) (facts []fact) {
 	for _, f := range e.Fields {
 		facts = append(facts, fact{safe(f.Name), safe(f.Value)})
 	}
 	if n := len(e.Entry.Digests) - len(e.Fields); n > 0 {
 		facts = append(facts, fact{"withheld", count(int64(n), "field, which was erased", "fields, which were erased")})
 	}
-	p.facts(facts...)
+	return facts
 }
 
 func (p *page) body(b taffrail.EntryBody) {

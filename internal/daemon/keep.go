@@ -98,13 +98,11 @@ func (d *Daemon) PruneLog(ctx context.Context, r PruneRequest) (PruneReport, err
 		if err != nil {
 			return nil, err
 		}
-		ref, err := tx.PutBlob(snapshot)
-		if err != nil {
+		if body.Dropped, err = tx.Prune(body.Before); err != nil {
 			return nil, err
 		}
-		body.Snapshot = &ref
-		body.Dropped, err = tx.Prune(body.Before)
-		report.Payloads = body.Dropped
+		ref, err := tx.PutBlob(snapshot)
+		body.Snapshot, report.Payloads = &ref, body.Dropped
 		return body, err
 	})
 	return report, err
