@@ -118,7 +118,7 @@ func (f *fakeLog) InitSigner(context.Context, string) (daemon.LogInfo, error) {
 	return daemon.LogInfo{}, errNotAsked
 }
 
-func (f *fakeLog) ServeSigner(context.Context, string, func()) error { return errNotAsked }
+func (f *fakeLog) ServeSigner(context.Context, string, []int, func()) error { return errNotAsked }
 
 func (f *fakeLog) InitWitness(string) (string, error) { return "", errNotAsked }
 

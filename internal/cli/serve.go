@@ -108,6 +108,7 @@ func (a *app) signerCommand() *cobra.Command {
 	}
 	begin.Flags().StringVar(&origin, "origin", "", "name that the log signs with for ever (else one is made up)")
 	var socket string
+	var users []int
 	serve := &cobra.Command{
 		Use:     "serve",
 		Short:   "Sign over a Unix socket",
@@ -119,11 +120,12 @@ func (a *app) signerCommand() *cobra.Command {
 				return usage("give --socket /run/taffrail/signer.sock", "no socket is named")
 			}
 			return a.serving(ctx, false, func(s service, _ config.Installation) error {
-				return s.ServeSigner(ctx, socket, func() { a.listening(socket) })
+				return s.ServeSigner(ctx, socket, users, func() { a.listening(socket) })
 			})
 		}),
 	}
 	serve.Flags().StringVar(&socket, "socket", "", "path of the socket; required")
+	serve.Flags().IntSliceVar(&users, "uid", nil, "numbers of users to sign for, beside this one and root")
 	signer.AddCommand(begin, serve)
 	return signer
 }

@@ -31,8 +31,8 @@ type Serving interface {
 
 	// InitSigner makes guard state and key of a log that another process will keep, and ServeSigner signs for it on a socket.
 	InitSigner(ctx context.Context, origin string) (LogInfo, error)
-	// ServeSigner tells when it listens.
-	ServeSigner(ctx context.Context, socket string, listening func()) error
+	// ServeSigner tells when it listens. Users are those that it signs for beside its own and root, by their numbers.
+	ServeSigner(ctx context.Context, socket string, users []int, listening func()) error
 
 	// InitWitness makes the key of a witness, and gives the public one. ServeWitness cosigns for the logs of a policy.
 	InitWitness(name string) (vkey string, err error)
@@ -122,7 +122,7 @@ func (d *Daemon) local(ctx context.Context) (trust, error) {
 }
 
 // ServeSigner implements [Serving].
-func (d *Daemon) ServeSigner(ctx context.Context, socket string, listening func()) error {
+func (d *Daemon) ServeSigner(ctx context.Context, socket string, users []int, listening func()) error {
 	t, err := d.local(ctx)
 	if err != nil {
 		return err
@@ -132,7 +132,7 @@ func (d *Daemon) ServeSigner(ctx context.Context, socket string, listening func(
 	if err != nil {
 		return boundary("open signer", err)
 	}
-	server, err := openPlugin[audit.SignerServer](ctx, d, socketName, map[string]any{"path": socket})
+	server, err := openPlugin[audit.SignerServer](ctx, d, socketName, map[string]any{"path": socket, "uids": users})
 	if err != nil {
 		return err
 	}

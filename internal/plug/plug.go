@@ -7,6 +7,7 @@ package plug
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -101,6 +102,22 @@ func Names[R any](r *Registry) []string {
 	}
 	slices.Sort(names)
 	return names
+}
+
+// A Described is a plug-in in one of its roles, with the type of its settings.
+type Described struct {
+	Role, Name string
+	Config     reflect.Type
+}
+
+// Describe lists all that is registered, sorted by role and name.
+func Describe(r *Registry) []Described {
+	all := []Described{}
+	for k, e := range r.entries {
+		all = append(all, Described{strings.ToLower(k.role.Name()), k.name, e.config})
+	}
+	slices.SortFunc(all, func(a, b Described) int { return cmp.Or(cmp.Compare(a.Role, b.Role), cmp.Compare(a.Name, b.Name)) })
+	return all
 }
 
 func roleName[R any]() string { return strings.ToLower(reflect.TypeFor[R]().Name()) }
