@@ -2,7 +2,8 @@ package audit
 
 import "slices"
 
-// A Level says how far an entry has come. Each holds what those before it hold.
+// A Level says how far an entry has come. Each holds what those up to signed hold; an entry that an anchor has seen need not have been
+// witnessed.
 type Level string
 
 // The levels, from the lowest.

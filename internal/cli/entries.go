@@ -167,6 +167,7 @@ func (p *page) entry(e daemon.LogEntry) {
 		{"outcome", safe(string(e.Entry.Outcome))},
 		{"stack", safe(string(e.Entry.Scope))},
 		{"resource", safe(string(e.Entry.Resource))},
+		{"level", string(e.Level)},
 		{"written by", safe(e.Entry.Actor)},
 		{"request", safe(e.Entry.Request)},
 		{"outcome of", intent},

@@ -42,7 +42,7 @@ func logOf(payloads [][]byte, entries ...taffrail.Entry) []daemon.LogEntry {
 			sum := sha256.Sum256(p)
 			blobs[hex.EncodeToString(sum[:])] = p
 		}
-		log = append(log, daemon.LogEntry{Index: int64(i), LeafHash: "bGVhZg==", Leaf: leaf, Entry: e, Blobs: blobs})
+		log = append(log, daemon.LogEntry{Index: int64(i), LeafHash: "bGVhZg==", Level: audit.LevelSigned, Leaf: leaf, Entry: e, Blobs: blobs})
 	}
 	return log
 }

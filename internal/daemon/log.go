@@ -29,8 +29,12 @@ func (d *Daemon) Entries(ctx context.Context, from, to int64, f func(LogEntry) e
 		if err != nil {
 			return err
 		}
+		seen, err := seenOutside(tx)
+		if err != nil {
+			return err
+		}
 		return tx.Entries(from, to, func(index int64, leaf []byte) error {
-			e, err := shown(tx, signed, index, leaf)
+			e, err := shown(tx, signed, seen, index, leaf)
 			if err != nil {
 				return err
 			}

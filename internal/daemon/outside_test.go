@@ -71,11 +71,15 @@ func TestWitnessLog(t *testing.T) {
 	if err != nil || status.Witnessed != 3 || status.Unseen != 0 || len(status.Receipts) != 1 {
 		t.Errorf("%+v %v", status, err)
 	}
+	scanOnce(t, d)
+	levels := map[audit.Level]int{}
+	if err := d.Entries(t.Context(), 0, -1, func(e LogEntry) error { levels[e.Level]++; return nil }); err != nil || levels[audit.LevelWitnessed] != 3 || levels[audit.LevelSigned] != 2 {
+		t.Errorf("%v %v", levels, err)
+	}
 	policy, err := d.LogPolicy(t.Context())
 	if err != nil || !strings.Contains(string(policy), "\nwitness pier ") || !strings.HasSuffix(string(policy), "\nquorum pier\n") {
 		t.Errorf("%s %v", policy, err)
 	}
-	scanOnce(t, d)
 	if status, err = d.LogStatus(t.Context()); err != nil || status.Witnessed != 3 || status.Unseen != 2 {
 		t.Errorf("%+v %v", status, err)
 	}

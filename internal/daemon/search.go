@@ -34,12 +34,16 @@ func (d *Daemon) SearchLog(ctx context.Context, r SearchRequest) (SearchPage, er
 		if err != nil {
 			return err
 		}
+		seen, err := seenOutside(tx)
+		if err != nil {
+			return err
+		}
 		if more {
 			page.Next = found[len(found)-1].Index
 		}
 		for _, match := range found {
 			err := tx.Entries(match.Index, match.Index+1, func(index int64, leaf []byte) error {
-				e, err := shown(tx, signed, index, leaf)
+				e, err := shown(tx, signed, seen, index, leaf)
 				page.Entries = append(page.Entries, e)
 				return err
 			})
@@ -69,11 +73,40 @@ func searchOf(r SearchRequest) store.SearchRequest {
 }
 
 // shown gives an entry as it is shown, if it is the one that was signed.
-func shown(tx *store.Tx, signed audit.Checkpoint, index int64, leaf []byte) (LogEntry, error) {
+func shown(tx *store.Tx, signed audit.Checkpoint, seen seen, index int64, leaf []byte) (LogEntry, error) {
 	if err := included(tx, signed, index, leaf); err != nil {
 		return LogEntry{}, err
 	}
-	return logEntry(tx, index, leaf)
+	e, err := logEntry(tx, index, leaf)
+	e.Level = seen.level(index)
+	return e, err
+}
+
+// seen is how many entries somebody outside has seen.
+type seen struct{ witnessed, anchored int64 }
+
+// seenOutside reads it off the receipts.
+func seenOutside(tx *store.Tx) (s seen, err error) {
+	err = tx.Receipts(func(r audit.Receipt) error {
+		if r.Kind == receiptWitnesses {
+			s.witnessed = max(s.witnessed, r.Size)
+		} else {
+			s.anchored = max(s.anchored, r.Size)
+		}
+		return nil
+	})
+	return s, err
+}
+
+// level is that of an entry that is signed.
+func (s seen) level(index int64) audit.Level {
+	switch {
+	case index < s.anchored:
+		return audit.LevelAnchored
+	case index < s.witnessed:
+		return audit.LevelWitnessed
+	}
+	return audit.LevelSigned
 }
 
 // followEvery is how often it is looked whether something was appended.
@@ -135,6 +168,11 @@ func (d *Daemon) ProveEntry(ctx context.Context, index int64) (EntryProof, error
 			return err
 		}
 		p.Proof = proof.Text()
+		seen, err := seenOutside(tx)
+		if err != nil {
+			return err
+		}
+		p.Level = seen.level(signed.Size - 1)
 		if pruned, err := tx.Pruned(); err != nil || index < pruned {
 			return err
 		}
