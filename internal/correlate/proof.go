@@ -227,10 +227,11 @@ func residualAt(names []string, prev, now, asserts taffrail.Value) bool {
 	if len(names) == 1 && names[0] == "status" || len(names) == 2 && names[0] == "metadata" && slices.Contains(volatileMeta, names[1]) {
 		return true
 	}
-	if asserts.IsUnknown() {
+	objects := prev.Shape() == taffrail.ShapeObject && now.Shape() == taffrail.ShapeObject
+	switch {
+	case asserts.IsUnknown() && !objects:
 		return false
-	}
-	if prev.Shape() != taffrail.ShapeObject || now.Shape() != taffrail.ShapeObject || asserts.Shape() != taffrail.ShapeObject {
+	case !objects || !asserts.IsUnknown() && asserts.Shape() != taffrail.ShapeObject:
 		return true // the request names this place, or one above it
 	}
 	for _, name := range fieldNames(prev, now) {
