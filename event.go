@@ -51,10 +51,11 @@ type Snapshot struct {
 	Partial bool `json:"partial,omitempty"`
 	// Asserts is the part of the object that the request itself named, null where it took something away. Unknown: the record does not
 	// say; an object that was replaced as a whole asserts all that it holds.
-	Asserts Value `json:"asserts"`
-	Replace bool  `json:"replace,omitempty"` // the request gave the whole object
-	Based   int64 `json:"based,omitempty"`   // the version from which the request was made, which the source has checked; 0: not said
-	Deleted bool  `json:"deleted,omitempty"` // the object went away
+	Asserts Value  `json:"asserts"`
+	Replace bool   `json:"replace,omitempty"` // the request gave the whole object
+	Based   int64  `json:"based,omitempty"`   // the version from which the request was made, which the source has checked; 0: not said
+	Deleted bool   `json:"deleted,omitempty"` // the object went away
+	Writer  string `json:"writer,omitempty"`  // the name under which the object itself notes who wrote this version; empty: not known
 }
 
 // A Stamp says which version of an object this is, by the source's own counters. Zero is not known.

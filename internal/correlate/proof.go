@@ -105,7 +105,7 @@ func (v *version) examine(prev version) {
 	}
 	afterPart := prev.deed != nil && prev.deed.State.Partial // whose notes were not seen
 	if managers, newest := movedManagers(prev.object, v.object); len(managers) > 0 && !afterPart {
-		v.broken = v.broken || len(managers) > 1 || newest.Before(v.deed.Time.Add(-3*time.Second))
+		v.broken = v.broken || len(managers) > 1 || newest.Before(v.deed.Time.Truncate(time.Second)) || state.Writer != "" && managers[0] != state.Writer
 		v.written = !v.broken
 	}
 	if !state.Replace && !state.Partial && !state.Deleted && !state.Asserts.IsUnknown() {
@@ -183,7 +183,8 @@ func movedManagers(prev, now taffrail.Value) (managers []string, newest time.Tim
 		if was, ok := before[name]; ok && !at.After(was) {
 			continue
 		}
-		managers = append(managers, name)
+		manager, _, _ := strings.Cut(name, "\x00")
+		managers = append(managers, manager)
 		if at.After(newest) {
 			newest = at
 		}

@@ -56,7 +56,7 @@ func snapshot(e taffrail.Event, r record) *taffrail.Snapshot {
 	if r.ObjectRef == nil || !e.Changes() {
 		return nil
 	}
-	s := &taffrail.Snapshot{Object: e.Response, Asserts: e.Request, Replace: r.Verb == "update" || r.Verb == "create", Deleted: r.Verb == "delete" || r.Verb == "deletecollection"}
+	s := &taffrail.Snapshot{Writer: writer(r), Object: e.Response, Asserts: e.Request, Replace: r.Verb == "update" || r.Verb == "create", Deleted: r.Verb == "delete" || r.Verb == "deletecollection"}
 	if r.ObjectRef.Subresource == "scale" {
 		return scaled(s)
 	}
@@ -84,6 +84,18 @@ func scaled(s *taffrail.Snapshot) *taffrail.Snapshot {
 	s.Object = taffrail.Object(map[string]taffrail.Value{"spec": taffrail.Object(map[string]taffrail.Value{"replicas": replicas})})
 	s.Partial, s.Replace, s.Asserts = true, false, s.Object
 	return s
+}
+
+// maxWriter is how much of a client's name a server notes as the manager of fields.
+const maxWriter = 128
+
+// writer is the manager of fields: the one that the request names, or else the first part of the client's name.
+func writer(r record) string {
+	if named := queryOf(r.RequestURI).Get("fieldManager"); named != "" {
+		return named
+	}
+	name, _, _ := strings.Cut(r.UserAgent, "/")
+	return name[:min(len(name), maxWriter)]
 }
 
 func stampOf(object taffrail.Value) taffrail.Stamp {
