@@ -14,7 +14,7 @@ func (s *scene) answer(change taffrail.Change) taffrail.Cause {
 	v := s.viewOf(change)
 	c := taffrail.Cause{
 		Address: s.Address, Change: change, Chain: []taffrail.EventID{}, Evidence: []taffrail.Evidence{},
-		Candidates: []taffrail.Candidate{}, Rejected: slices.Clone(s.rejected),
+		Candidates: []taffrail.Candidate{}, Rejected: append([]taffrail.Rejection{}, s.rejected...),
 	}
 	if !s.byProof(&v, &c) && !s.byReplay(&v, &c) && !s.byName(&v, &c) && c.Reason == "" {
 		c.Reason = s.silence()
@@ -27,6 +27,8 @@ func (s *scene) answer(change taffrail.Change) taffrail.Cause {
 // silence says why there is nothing to name.
 func (s *scene) silence() string {
 	switch {
+	case !s.whole(""):
+		return "no event that is known does this: a gap in the log of the time may hide it"
 	case len(s.Events) == 0:
 		return "there are no events of the time"
 	case len(s.deeds) == 0 && len(s.rejected) > 0:

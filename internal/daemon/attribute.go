@@ -6,7 +6,6 @@ import (
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"io"
 
@@ -85,7 +84,7 @@ func (d *Daemon) caseReaders(ctx context.Context) whodunit.Readers {
 		if !ok {
 			var err error
 			if decoder, err = plug.Open[taffrail.Decoder](ctx, d.options.Plugins, source, env, plug.Settings{}); err != nil {
-				return taffrail.Event{}, errors.Join(whodunit.ErrUnknownSource, err)
+				return taffrail.Event{}, fmt.Errorf("%w: %w; %s", whodunit.ErrUnknownSource, err, taffrail.HintOf(err))
 			}
 			opened[source] = decoder
 		}

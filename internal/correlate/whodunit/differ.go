@@ -41,9 +41,9 @@ func (d *differ) report(steps []taffrail.Step, before, after taffrail.Value) {
 // walk compares two values. Names are those on the way, without places in lists.
 func (d *differ) walk(steps []taffrail.Step, names []string, before, after taffrail.Value) {
 	switch {
-	case correlate.Same(before, after) && !d.ordered(names, before, after):
 	case isNamed(before, after):
 		d.walkObject(steps, names, before, after)
+	case correlate.Same(before, after) && !d.ordered(names, before, after):
 	case isListed(before, after):
 		d.walkList(steps, names, before, after)
 	default:
