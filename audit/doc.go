@@ -43,7 +43,8 @@
 //  2. The guard's state is swapped for the size and root that were committed. If we stop here, the next one finds a
 //     checkpoint missing, and signs the same size and root again.
 //  3. The signature is made. If we stop here: as before. Ed25519 makes the same signature again.
-//  4. The checkpoint is stored. If we stop here, nothing is left to do.
+//  4. The checkpoint is stored, where storage is a [LaterWriter] without waiting for the disk. If we stop here, nothing is left to do, or
+//     the checkpoint is missing: as before.
 //
 // So the guard is never ahead of what is durable, and a signature never ahead of the guard. Of two processes that
 // sign at once, one loses the swap, looks again and signs the rest. Two histories cannot both be signed.

@@ -132,3 +132,35 @@ func TestNeverAhead(t *testing.T) {
 	w.open()
 	w.verify()
 }
+
+// TestPowerLost takes away, after a signature, whatever was not durable yet. What was acknowledged is still covered by the guard, the
+// same note is signed again, and with the next entry it is durable.
+func TestPowerLost(t *testing.T) {
+	for _, size := range []int{1, 2, 7, 8} {
+		w := grown(t, size)
+		l := w.open()
+		w.append(1)
+		cp := w.sign(l)
+		w.storage.LosePower()
+		if head, err := w.guard.Load(t.Context()); err != nil || head != cp.Head {
+			t.Fatalf("the guard holds %+v, %v", head, err)
+		}
+		if n := len(w.storage.State().Checkpoints); n != 2 {
+			t.Fatalf("%d checkpoints are durable, want 2", n)
+		}
+		if r := w.verify(); r.Size != cp.Size || r.Signed != cp.Size {
+			t.Fatalf("report is %+v", r)
+		}
+		for _, again := range []*audit.Log{l, w.open()} { // the one that signed it, and another
+			if got := w.sign(again); string(got.Note) != string(cp.Note) {
+				t.Errorf("size %d: signed %s, and then %s", size, cp.Note, got.Note)
+			}
+		}
+		w.append(1)
+		w.storage.LosePower()
+		if r := w.verify(); r.Checkpoints != 3 || r.Size != cp.Size+1 {
+			t.Errorf("size %d: what was written before an entry is gone: %+v", size, r)
+		}
+		recovered(t, w, cp.Size)
+	}
+}

@@ -68,8 +68,9 @@ func Open(ctx context.Context, s Storage, signer Signer) (*Log, error) {
 	return l, nil
 }
 
-// Sign gives a signed and stored checkpoint that covers every entry which was committed before the call. Callers who
-// come while another's signature is being made share the next one. It compares, hashes and refuses as [Open] does.
+// Sign gives a signed and stored checkpoint that covers every entry which was committed before the call. The guard holds it for good; the
+// note is stored no later than the next entry is, and if we stop before that it is signed again. Callers who come while another's
+// signature is being made share the next one. It compares, hashes and refuses as [Open] does.
 func (l *Log) Sign(ctx context.Context) (Checkpoint, error) {
 	for {
 		r, lead := l.join()
@@ -166,12 +167,12 @@ func (l *Log) sign(ctx context.Context, sv survey) (Checkpoint, error) {
 	return cp, nil
 }
 
-// store is the last step. If we stop before it is done the guard covers the entries and the checkpoint is missing: the
-// next round or start signs the same size and root again, and stores it.
+// store is the last step. If we stop before it is done, or before what is written later is durable, the guard covers the entries and
+// the checkpoint is missing: the next round or start signs the same size and root again, and stores it. So nobody waits for the disk.
 //
 // What witnesses, or earlier keys, have signed of the same tree stays beside it.
 func (l *Log) store(ctx context.Context, cp Checkpoint) error {
-	err := l.storage.Write(ctx, func(w Writer) error {
+	err := writeLater(ctx, l.storage, func(w Writer) error {
 		held, err := w.CheckpointAt(cp.Size)
 		if err != nil {
 			return err

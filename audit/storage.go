@@ -52,11 +52,29 @@ type Writer interface {
 
 // Storage is what a log asks of its database. The package audittest has the contract as a test.
 type Storage interface {
-	// View runs f on a snapshot that holds committed, durable transactions only. It returns f's error as it is.
+	// View runs f on a snapshot that holds committed transactions only, all of them durable but for what a [LaterWriter] wrote last. It
+	// returns f's error as it is.
 	View(ctx context.Context, f func(Reader) error) error
 
 	// Write runs f in a transaction, one at a time across all processes. If f fails nothing of it is stored, and f's error
 	// is returned as it is; otherwise everything of it is durable when Write returns nil. If Write returns an error of
 	// its own, it is not known which of the two holds.
 	Write(ctx context.Context, f func(Writer) error) error
+}
+
+// A LaterWriter is a [Storage] that can write without waiting for the disk. What is written so must be of a kind that can be made again
+// from what is durable, as the note of a head that the guard holds.
+type LaterWriter interface {
+	// WriteLater runs f as Write does, in the same turn, and with the same meaning of errors. When it returns nil, everyone sees what f
+	// wrote, but it is durable no later than the next Write that returns nil: if we stop before that it may be gone, as a whole, and then
+	// so is everything that was written later after it.
+	WriteLater(ctx context.Context, f func(Writer) error) error
+}
+
+// writeLater writes durably where storage knows no other way.
+func writeLater(ctx context.Context, s Storage, f func(Writer) error) error {
+	if l, ok := s.(LaterWriter); ok {
+		return l.WriteLater(ctx, f)
+	}
+	return s.Write(ctx, f)
 }

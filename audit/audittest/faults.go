@@ -113,8 +113,14 @@ func (f *Faults) Do(step Step, do func() error) error {
 	return f.At(step, true)
 }
 
-// FaultyStorage is s, with [Commit] and [StoreCheckpoint] failing on demand.
-func FaultyStorage(s audit.Storage, f *Faults) audit.Storage { return &faultyStorage{s, f} }
+// FaultyStorage is s, with [Commit] and [StoreCheckpoint] failing on demand. It is an [audit.LaterWriter] if s is.
+func FaultyStorage(s audit.Storage, f *Faults) audit.Storage {
+	faulty := &faultyStorage{s, f}
+	if later, ok := s.(audit.LaterWriter); ok {
+		return &faultyLater{faulty, later}
+	}
+	return faulty
+}
 
 type faultyStorage struct {
 	audit.Storage
@@ -123,8 +129,22 @@ type faultyStorage struct {
 
 // Write runs the transaction to its end before it fails: what was written in it is rolled back by the storage.
 func (s *faultyStorage) Write(ctx context.Context, do func(audit.Writer) error) error {
+	return s.write(ctx, s.Storage.Write, do)
+}
+
+type faultyLater struct {
+	*faultyStorage
+	later audit.LaterWriter
+}
+
+// WriteLater fails as Write does.
+func (s *faultyLater) WriteLater(ctx context.Context, do func(audit.Writer) error) error {
+	return s.write(ctx, s.later.WriteLater, do)
+}
+
+func (s *faultyStorage) write(ctx context.Context, write func(context.Context, func(audit.Writer) error) error, do func(audit.Writer) error) error {
 	var watched *watchedWriter
-	err := s.Storage.Write(ctx, func(w audit.Writer) error {
+	err := write(ctx, func(w audit.Writer) error {
 		watched = &watchedWriter{Writer: w}
 		if err := do(watched); err != nil {
 			return err

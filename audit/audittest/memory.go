@@ -49,12 +49,13 @@ func (s State) Clone() State {
 	return c
 }
 
-// A Memory is an [audit.Storage] without a database. What a snapshot holds is never changed: a transaction writes
-// behind it, or copies.
+// A Memory is an [audit.Storage] and an [audit.LaterWriter] without a database. What a snapshot holds is never changed: a transaction
+// writes behind it, or copies.
 type Memory struct {
-	writer sync.Mutex // held by the one transaction
-	mu     sync.Mutex
-	state  State
+	writer  sync.Mutex // held by the one transaction
+	mu      sync.Mutex
+	state   State
+	durable State // without what was written later
 }
 
 // NewMemory gives empty storage.
@@ -67,7 +68,16 @@ func (m *Memory) State() State { return m.snapshot().Clone() }
 func (m *Memory) Restore(s State) {
 	m.writer.Lock()
 	defer m.writer.Unlock()
-	m.set(s.Clone())
+	m.set(s.Clone(), true)
+}
+
+// LosePower takes away what was written later and was not durable yet, as a machine does that stops.
+func (m *Memory) LosePower() {
+	m.writer.Lock()
+	defer m.writer.Unlock()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.state = m.durable
 }
 
 // Tamper changes what is stored behind the log's back.
@@ -83,10 +93,13 @@ func (m *Memory) snapshot() State {
 	return m.state
 }
 
-func (m *Memory) set(s State) {
+func (m *Memory) set(s State, durable bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.state = s
+	if durable {
+		m.durable = s
+	}
 }
 
 // View implements [audit.Storage].
@@ -99,6 +112,15 @@ func (m *Memory) View(ctx context.Context, f func(audit.Reader) error) error {
 
 // Write implements [audit.Storage].
 func (m *Memory) Write(ctx context.Context, f func(audit.Writer) error) error {
+	return m.write(ctx, f, true)
+}
+
+// WriteLater implements [audit.LaterWriter].
+func (m *Memory) WriteLater(ctx context.Context, f func(audit.Writer) error) error {
+	return m.write(ctx, f, false)
+}
+
+func (m *Memory) write(ctx context.Context, f func(audit.Writer) error, durable bool) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -111,7 +133,7 @@ func (m *Memory) Write(ctx context.Context, f func(audit.Writer) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	m.set(tx.s)
+	m.set(tx.s, durable)
 	return nil
 }
 

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 )
 
-// Storage tests an [audit.Storage] against its contract. Open gives empty storage, another one at each call, and cleans
+// Storage tests an [audit.Storage] against its contract, and that of an [audit.LaterWriter] if it is one. Open gives empty storage, another one at each call, and cleans
 // up behind itself.
 func Storage(t *testing.T, open func(t *testing.T) audit.Storage) {
 	for _, part := range []struct {
@@ -32,6 +32,9 @@ func Storage(t *testing.T, open func(t *testing.T) audit.Storage) {
 		{"SnapshotHolds", storageSnapshot},
 		{"BytesAreCopied", storageCopies},
 		{"WritersTakeTurns", storageWriters},
+		{"LaterIsSeen", storageLater},
+		{"LaterFails", storageLaterFails},
+		{"LaterTakesTurns", storageLaterTurns},
 		{"CarriesALog", storageLog},
 	} {
 		t.Run(part.name, func(t *testing.T) { part.test(t, open(t)) })

@@ -183,6 +183,15 @@ func (s timedStorage) Write(ctx context.Context, f func(audit.Writer) error) err
 	return s.steps.measure("storing the checkpoint", func() error { return s.Storage.Write(ctx, f) })
 }
 
+func (s timedStorage) WriteLater(ctx context.Context, f func(audit.Writer) error) error {
+	return s.steps.measure("storing the checkpoint", func() error {
+		if later, ok := s.Storage.(audit.LaterWriter); ok {
+			return later.WriteLater(ctx, f)
+		}
+		return s.Storage.Write(ctx, f)
+	})
+}
+
 func (s timedStorage) View(ctx context.Context, f func(audit.Reader) error) error {
 	return s.steps.measure("looking at the log (with what is read of guard and keys meanwhile)", func() error { return s.Storage.View(ctx, f) })
 }
