@@ -1,6 +1,7 @@
 package file
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -154,28 +155,53 @@ func acquire(ctx context.Context, lock *os.File) error {
 	}
 }
 
-// read gives the content of one of our files, if it is a file that nobody else could have touched in the way that forbidden
-// mode bits would let them. [fs.ErrNotExist] if there is none.
-func read(path string, forbidden fs.FileMode, flag int) ([]byte, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK|flag, 0) // a pipe must not make us wait
-	if err != nil {
-		return nil, err
+// open opens one of our files, if it is a file that nobody else could have touched in the way that forbidden mode bits would let them.
+// [fs.ErrNotExist] if there is none.
+func open(path string, forbidden fs.FileMode, flag int) (*os.File, fs.FileInfo, error) {
+	f, err := os.OpenFile(path, syscall.O_NONBLOCK|flag, 0) // a pipe must not make us wait
+	if errors.Is(err, syscall.EISDIR) {
+		return nil, nil, ours(path, fs.ModeDir, forbidden)
 	}
-	defer f.Close()
+	if err != nil {
+		return nil, nil, err
+	}
 	info, err := f.Stat()
-	if err != nil {
-		return nil, err
+	if err == nil {
+		err = ours(path, info.Mode(), forbidden)
 	}
-	if !info.Mode().IsRegular() {
-		return nil, &taffrail.Error{
+	if err != nil {
+		return nil, nil, errors.Join(err, f.Close())
+	}
+	return f, info, nil
+}
+
+func ours(path string, mode, forbidden fs.FileMode) error {
+	if !mode.IsRegular() {
+		return &taffrail.Error{
 			Op: "read " + path, Kind: taffrail.KindInvalid, Err: errors.New("this is not a file"), Hint: "move it away, or name another folder",
 		}
 	}
-	if mode := info.Mode().Perm(); mode&forbidden != 0 {
-		return nil, &taffrail.Error{
+	if mode := mode.Perm(); mode&forbidden != 0 {
+		return &taffrail.Error{
 			Op: "read " + path, Kind: taffrail.KindDenied, Err: fmt.Errorf("its mode is %04o, so that others than its owner have access", mode),
 			Hint: "chmod 600 " + path,
 		}
 	}
-	return io.ReadAll(io.LimitReader(f, maxFile))
+	return nil
+}
+
+// read gives the content of one of our files, as open opens it.
+func read(path string, forbidden fs.FileMode, flag int) ([]byte, error) {
+	f, info, err := open(path, forbidden, os.O_RDONLY|flag)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return content(f, info)
+}
+
+func content(f *os.File, info fs.FileInfo) ([]byte, error) {
+	b := bytes.NewBuffer(make([]byte, 0, min(info.Size(), maxFile)+bytes.MinRead))
+	_, err := b.ReadFrom(io.LimitReader(f, maxFile))
+	return b.Bytes(), err
 }

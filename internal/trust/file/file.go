@@ -2,7 +2,7 @@
 //
 // Each is a file of its own, in a folder that must be no part of the log's folder or of its backups:
 //
-//	guard.json   what was signed last; replaced at each signature, guard.lock beside it
+//	guard.json   what was signed last; of its two slots the older is written at each signature, guard.lock beside it
 //	log.key      the keys that sign the log
 //	log.pub      which keys sign, and signed, which sizes; not there as long as there was one alone
 //	seal.key     the key that secrets are sealed with; written once

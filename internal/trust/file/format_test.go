@@ -38,7 +38,7 @@ type example struct {
 	checkpoint audit.Checkpoint
 	key        string // of log.key
 	public     string
-	guard      string // of guard.json
+	guard      string // of guard.json, without the spaces that fill it
 
 	keys        audit.Keys
 	witness     string // its public key
@@ -80,7 +80,9 @@ func makeExample(t *testing.T) example {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e.guard = string(text)
+	for line := range strings.Lines(string(text)) {
+		e.guard += strings.TrimRight(line, " \n") + "\n"
+	}
 	ring, err := k.Load(t.Context())
 	if err != nil {
 		t.Fatal(err)

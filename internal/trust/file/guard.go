@@ -3,37 +3,38 @@ package file
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
+	"sync"
 	"syscall"
-
-	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/taffrail-dev/taffrail"
 	"github.com/taffrail-dev/taffrail/audit"
 )
 
 // A guard is an [audit.Guard] in the file guard.json. A lock beside it makes compare and swap one step for all processes
-// of the machine; whoever only reads needs no lock, because the file is replaced as a whole.
+// of the machine; whoever only reads needs no lock, because one of the two slots is always whole.
 type guard struct {
 	folder string
 	steps  steps
+
+	mu     sync.Mutex
+	synced synced
 }
 
-// guardForm is the file: this object on one line, in this order.
-type guardForm struct {
-	Version int       `json:"version"`
-	Origin  string    `json:"origin"`
-	Size    int64     `json:"size"`
-	Root    tlog.Hash `json:"root"` // base64
+// synced is what one handle knows to be durable, because it has synced it itself. The zero value is nothing.
+type synced struct {
+	file   fs.FileInfo
+	record record
 }
-
-const guardVersion = 1
 
 const guardHint = "bring guard.json back from where it was kept; it must never be written by hand"
+
+// guardMode are the mode bits that guard.json must not have.
+const guardMode fs.FileMode = 0o022
 
 func (g *guard) path() string { return filepath.Join(g.folder, "guard.json") }
 
@@ -43,81 +44,161 @@ func (g *guard) Load(ctx context.Context) (audit.Head, error) {
 	return h, failed("load guard state", err)
 }
 
+// load looks twice before it says that neither slot holds: another process may have filled both, one after the other, while we read.
 func (g *guard) load(ctx context.Context) (audit.Head, error) {
-	if err := ctx.Err(); err != nil {
-		return audit.Head{}, err
+	var before []byte
+	for {
+		if err := ctx.Err(); err != nil {
+			return audit.Head{}, err
+		}
+		text, err := read(g.path(), guardMode, syscall.O_NOFOLLOW)
+		if err != nil {
+			return audit.Head{}, g.unread(err)
+		}
+		r, err := parseGuard(text)
+		if err == nil {
+			return r.head, nil
+		}
+		if bytes.Equal(text, before) {
+			return audit.Head{}, g.corrupt(err)
+		}
+		before = text
 	}
-	// What is renamed over a link takes the link's place, and leaves the file it pointed to behind.
-	text, err := read(g.path(), 0o022, syscall.O_NOFOLLOW)
+}
+
+func (g *guard) corrupt(err error) error {
+	return corrupt("load guard state", g.path(), guardHint, err)
+}
+
+// unread says why there is nothing to read.
+func (g *guard) unread(err error) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return audit.Head{}, &taffrail.Error{
+		return &taffrail.Error{
 			Op: "load guard state", Kind: taffrail.KindNotFound, Err: fmt.Errorf("%s: %w", g.path(), audit.ErrNoHead),
 			Hint: "if there was a log, bring guard.json back from where it was kept",
 		}
-	case errors.Is(err, syscall.ELOOP):
-		return audit.Head{}, &taffrail.Error{
+	case errors.Is(err, syscall.ELOOP): // what is put in the place of a link leaves the file behind that it pointed to
+		return &taffrail.Error{
 			Op: "load guard state", Kind: taffrail.KindInvalid, Err: fmt.Errorf("%s is a link", g.path()), Hint: "link the folder, not the file",
 		}
-	case err != nil:
-		return audit.Head{}, err
 	}
-	h, err := parseGuard(text)
-	if err != nil {
-		return audit.Head{}, corrupt("load guard state", g.path(), guardHint, err)
-	}
-	return h, nil
+	return err
 }
 
 // Swap implements [audit.Guard].
 func (g *guard) Swap(ctx context.Context, old, new audit.Head) error {
-	text, err := formatGuard(new)
-	if err != nil {
+	if _, err := formatSlot(record{new, 1}); err != nil {
 		return &taffrail.Error{Op: "swap guard state", Kind: taffrail.KindInternal, Err: err}
 	}
-	err = locked(ctx, filepath.Join(g.folder, "guard.lock"), func() error {
-		held, err := g.load(ctx)
-		if err != nil && !errors.Is(err, audit.ErrNoHead) {
-			return err
-		}
-		if held != old {
-			return &taffrail.Error{
-				Op: "swap guard state", Kind: taffrail.KindConflict,
-				Err: fmt.Errorf("%s: size %d is held, not %d: %w", g.path(), held.Size, old.Size, audit.ErrConflict),
-			}
-		}
-		if old == new { // whoever wrote it may not have come to this last step
-			return syncFolder(g.folder, g.steps)
-		}
-		return replace(g.path(), text, g.steps)
+	err := locked(ctx, filepath.Join(g.folder, "guard.lock"), func() error {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		return g.swap(old, new)
 	})
 	return failed("swap guard state", err)
 }
 
-func formatGuard(h audit.Head) ([]byte, error) {
-	if _, err := audit.FormatCheckpoint(h); err != nil {
-		return nil, fmt.Errorf("guard state: %w", err)
+// swap is called under the lock.
+func (g *guard) swap(old, new audit.Head) error {
+	f, info, err := open(g.path(), guardMode, os.O_RDWR|syscall.O_NOFOLLOW)
+	if errors.Is(err, fs.ErrNotExist) {
+		if old != (audit.Head{}) {
+			return g.conflict(audit.Head{}, old)
+		}
+		return g.lay(record{new, 1})
 	}
-	text, err := json.Marshal(guardForm{Version: guardVersion, Origin: h.Origin, Size: h.Size, Root: h.Root})
-	return append(text, '\n'), err
+	if err != nil {
+		return g.unread(err)
+	}
+	defer f.Close() // what was written is synced by then
+	held, err := g.held(f, info)
+	switch {
+	case err != nil:
+		return err
+	case held.head != old:
+		return g.conflict(held.head, old)
+	case held.sequence == 0 || otherNames(info):
+		return g.lay(record{new, held.sequence + 1})
+	}
+	if err := g.settle(f, info, held, old == new); err != nil || old == new {
+		return err
+	}
+	return g.put(f, info, record{new, held.sequence + 1})
 }
 
-// parseGuard is the inverse of formatGuard, and accepts nothing that formatGuard would write otherwise.
-func parseGuard(text []byte) (audit.Head, error) {
-	var f guardForm
-	if err := json.Unmarshal(text, &f); err != nil {
-		return audit.Head{}, err
-	}
-	if f.Version != guardVersion {
-		return audit.Head{}, fmt.Errorf("version is %d, want %d", f.Version, guardVersion)
-	}
-	h := audit.Head{Origin: f.Origin, Size: f.Size, Root: f.Root}
-	again, err := formatGuard(h)
+func (g *guard) held(f *os.File, info fs.FileInfo) (record, error) {
+	text, err := content(f, info)
 	if err != nil {
-		return audit.Head{}, err
+		return record{}, err
 	}
-	if !bytes.Equal(again, text) {
-		return audit.Head{}, errors.New("it was not written by this program")
+	r, err := parseGuard(text)
+	if err != nil {
+		return record{}, g.corrupt(err)
 	}
-	return h, nil
+	return r, nil
+}
+
+// otherNames says whether a file has hard links, as copies have that some programs make. What is written in place would change those, too.
+func otherNames(info fs.FileInfo) bool {
+	s, ok := info.Sys().(*syscall.Stat_t)
+	return ok && s.Nlink > 1
+}
+
+func (g *guard) conflict(held, old audit.Head) error {
+	return &taffrail.Error{
+		Op: "swap guard state", Kind: taffrail.KindConflict,
+		Err: fmt.Errorf("%s: size %d is held, not %d: %w", g.path(), held.Size, old.Size, audit.ErrConflict),
+	}
+}
+
+// lay puts a new file in the place of what is there: none, one of the first version, or one that has other names.
+func (g *guard) lay(r record) error {
+	text, err := formatGuard(r)
+	if err != nil {
+		return err
+	}
+	if err := replace(g.path(), text, g.steps); err != nil {
+		return err
+	}
+	if info, err := os.Lstat(g.path()); err == nil { // if not, it is only written once more
+		g.synced = synced{info, r}
+	}
+	return nil
+}
+
+// settle makes sure that what is held is durable, before the other slot is touched. Whoever wrote it may not have come to that, or may
+// have been told that it failed, after which only what is written again is sure to reach the disk. The same bytes in the same place
+// cannot tear. If we stop anywhere here, the slot is as it was.
+func (g *guard) settle(f *os.File, info fs.FileInfo, held record, again bool) error {
+	if s := g.synced; !again && s.file != nil && os.SameFile(s.file, info) && s.record == held {
+		return nil
+	}
+	if err := syncFolder(g.folder, g.steps); err != nil {
+		return err
+	}
+	return g.put(f, info, held)
+}
+
+// put writes a record into its slot. If we stop before it is done, the slot is torn or as it was, and the other one is whole and durable. If
+// we stop after it, before it is synced, either may be there once the power is back: that is decided by the time it returns nil.
+func (g *guard) put(f *os.File, info fs.FileInfo, r record) error {
+	text, err := formatSlot(r)
+	if err != nil {
+		return err
+	}
+	if err := g.steps.at("write slot"); err != nil {
+		return err
+	}
+	if _, err := f.WriteAt(text, r.place()); err != nil {
+		return err
+	}
+	if err := g.steps.at("sync slot"); err != nil {
+		return err
+	}
+	if err := syncData(f); err != nil {
+		return fmt.Errorf("sync %s: %w", g.path(), err)
+	}
+	g.synced = synced{info, r}
+	return nil
 }
