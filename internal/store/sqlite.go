@@ -29,7 +29,7 @@ func Open(ctx context.Context, folder string, mode Mode) (*Store, error) {
 	if err := prepareFile(path, mode); err != nil {
 		return nil, sqliteDialect.boundary("open log database", err)
 	}
-	readers, err := sql.Open("sqlite", fileAddress(path, "ro", "deferred"))
+	readers, err := openSQLiteAt(fileAddress(path, "ro", "deferred"))
 	if err != nil {
 		return nil, sqliteDialect.boundary("open log database", err)
 	}
@@ -37,7 +37,7 @@ func Open(ctx context.Context, folder string, mode Mode) (*Store, error) {
 	s := &Store{name: path, dialect: &sqliteDialect, readers: readers}
 	s.alone = func(_ context.Context, f func() error) error { return aloneInFolder(folder, f) }
 	if mode != ReadOnly {
-		if s.writer, err = sql.Open("sqlite", fileAddress(path, "rwc", "immediate")); err != nil {
+		if s.writer, err = openSQLiteAt(fileAddress(path, "rwc", "immediate")); err != nil {
 			return nil, sqliteDialect.boundary("open log database", errors.Join(err, s.disconnect()))
 		}
 		s.writer.SetMaxOpenConns(1)
