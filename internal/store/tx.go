@@ -43,29 +43,58 @@ var _ audit.Writer = (*Tx)(nil)
 
 // ReadHashes implements [tlog.HashReader].
 func (tx *Tx) ReadHashes(ids []int64) ([]tlog.Hash, error) {
-	found := map[int64]tlog.Hash{}
+	hashes := make([]tlog.Hash, len(ids))
+	if contiguous(ids) {
+		return hashes, tx.readSpan(ids, hashes)
+	}
+	places := make(map[int64][]int, len(ids))
 	var ask []int64
-	for _, id := range ids {
+	for i, id := range ids {
 		if h, ok := tx.hashes[id]; ok {
-			found[id] = h
-		} else {
+			hashes[i] = h
+			continue
+		}
+		if places[id] == nil {
 			ask = append(ask, id)
 		}
+		places[id] = append(places[id], i)
 	}
 	for part := range slices.Chunk(ask, maxAsked) {
-		if err := tx.readHashes(part, found); err != nil {
+		if err := tx.readHashes(part, places, hashes); err != nil {
 			return nil, err
 		}
 	}
-	hashes := make([]tlog.Hash, len(ids))
-	for i, id := range ids {
-		h, ok := found[id]
-		if !ok {
-			return nil, fmt.Errorf("hash %d: %w", id, audit.ErrMissing)
-		}
-		hashes[i] = h
+	for id := range places {
+		return nil, missingHash(id)
 	}
 	return hashes, nil
+}
+
+func missingHash(id int64) error { return fmt.Errorf("hash %d: %w", id, audit.ErrMissing) }
+
+// contiguous says whether keys follow each other, and are more than a few.
+func contiguous(ids []int64) bool {
+	for i, id := range ids {
+		if id != ids[0]+int64(i) {
+			return false
+		}
+	}
+	return len(ids) > 4
+}
+
+// readSpan reads hashes whose keys follow each other.
+func (tx *Tx) readSpan(ids []int64, hashes []tlog.Hash) error {
+	next := 0
+	err := tx.each("SELECT id, hash FROM node WHERE id >= ? AND id < ? ORDER BY id", []any{ids[0], ids[0] + int64(len(ids))}, func(id int64, raw []byte) {
+		if next < len(ids) && id == ids[next] && len(raw) == tlog.HashSize {
+			hashes[next] = tlog.Hash(raw)
+			next++
+		}
+	})
+	if err == nil && next < len(ids) {
+		err = missingHash(ids[next])
+	}
+	return err
 }
 
 // maxAsked is how many rows are asked for by their keys in one statement. It is a power of two, and so is the number of places in each
@@ -81,22 +110,17 @@ func inList(ids []int64) (places string, args []any) {
 	return "(?" + strings.Repeat(",?", n-1) + ")", args
 }
 
-func (tx *Tx) readHashes(ids []int64, found map[int64]tlog.Hash) error {
+// readHashes reads hashes to where they are wanted, and takes those that are found out of what is wanted.
+func (tx *Tx) readHashes(ids []int64, wanted map[int64][]int, hashes []tlog.Hash) error {
 	places, args := inList(ids)
-	rows, err := tx.query("SELECT id, hash FROM node WHERE id IN "+places, args...)
-	if err != nil {
-		return err
-	}
-	return tx.eachRow(rows, func() error {
-		var id int64
-		var raw []byte
-		if err := tx.scan(rows, &id, &raw); err != nil {
-			return err
+	return tx.each("SELECT id, hash FROM node WHERE id IN "+places, args, func(id int64, raw []byte) {
+		if len(raw) != tlog.HashSize {
+			return
 		}
-		if len(raw) == tlog.HashSize {
-			found[id] = tlog.Hash(raw)
+		for _, i := range wanted[id] {
+			hashes[i] = tlog.Hash(raw)
 		}
-		return nil
+		delete(wanted, id)
 	})
 }
 
@@ -144,19 +168,11 @@ func (tx *Tx) Entries(from, to int64, f func(index int64, body []byte) error) er
 
 // entries gives the bodies from an index on, up to the first that is missing.
 func (tx *Tx) entries(from, to int64) (page [][]byte, err error) {
-	rows, err := tx.query("SELECT idx, body FROM entry WHERE idx >= ? AND idx < ? ORDER BY idx", from, to)
-	if err != nil {
-		return nil, err
-	}
 	hole := false
-	err = tx.eachRow(rows, func() error {
-		var index int64
-		var body []byte
-		err := tx.scan(rows, &index, &body)
+	err = tx.each("SELECT idx, body FROM entry WHERE idx >= ? AND idx < ? ORDER BY idx", []any{from, to}, func(index int64, body []byte) {
 		if hole = hole || index != from+int64(len(page)); !hole {
 			page = append(page, body)
 		}
-		return err
 	})
 	return page, err
 }
