@@ -14,13 +14,13 @@ import (
 func (tx *Tx) deriveIntent(index int64, e taffrail.Entry) error {
 	if e.Outcome == taffrail.OutcomeIntended {
 		entryType, _ := e.Body.Kind()
-		return tx.exec(`INSERT INTO index_intent (idx, type, nanos, scope, actor, resource, request) VALUES (?, ?, ?, ?, ?, ?, ?)`,
+		return tx.put(`INSERT INTO index_intent (idx, type, nanos, scope, actor, resource, request) VALUES (?, ?, ?, ?, ?, ?, ?)`,
 			index, entryType, nanos(e.Time), e.Scope, e.Actor, e.Resource, e.Request)
 	}
 	if e.Intent == nil {
 		return nil
 	}
-	return tx.exec("UPDATE index_intent SET outcome_idx = ? WHERE idx = ? AND outcome_idx IS NULL", index, *e.Intent)
+	return tx.put("UPDATE index_intent SET outcome_idx = ? WHERE idx = ? AND outcome_idx IS NULL", index, *e.Intent)
 }
 
 // deriveDeed writes the rows that follow from what was done to the log.

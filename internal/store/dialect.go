@@ -33,7 +33,8 @@ type dialect struct {
 	words        string                                         // gives all words with the indexes of their entries
 	findText     func(*question, [][]string) ([]int64, error)   // finds entries that have one of each
 	scrub        func(context.Context, *sql.DB) error           // has the files forget what was erased; nil: they do so by themselves
-	send         func(context.Context, *sql.Conn, []call) error // runs many statements at once; nil: nothing is gained by that
+	send         func(context.Context, *sql.Conn, []call) error // runs many statements, up to the first that fails
+	settles      bool                                           // one statement that fails spoils a transaction
 	classify     func(error) (taffrail.Kind, string)
 }
 
@@ -46,6 +47,7 @@ var sqliteDialect = dialect{
 	index:        `SELECT name FROM sqlite_schema WHERE type = 'table' AND name LIKE 'index\_%' ESCAPE '\' ORDER BY name`,
 	shadow:       shadowSQLite,
 	scrub:        scrubSQLite,
+	send:         sendSQLite,
 	findText:     findTextSQLite,
 	textColumns:  "rowid, words",
 	dropText:     "INSERT INTO text_entry (text_entry, rowid, words) VALUES ('delete', ?, ?)",
@@ -68,6 +70,7 @@ var postgresDialect = dialect{
 	index:       `SELECT relname FROM pg_class WHERE relnamespace = to_regnamespace(current_schema()) AND relkind = 'r' AND relname LIKE 'index\_%' ORDER BY relname COLLATE "C"`,
 	shadow:      shadowPostgres,
 	send:        sendPostgres,
+	settles:     true,
 	findText:    findTextPostgres,
 	textColumns: "idx, words",
 	forEach:     "LATERAL (%s) AS e",

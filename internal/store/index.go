@@ -46,7 +46,7 @@ func (tx *Tx) Append(e taffrail.Entry) (Stamp, error) {
 	if err != nil {
 		return Stamp{}, err
 	}
-	tx.latest = &e.Time
+	tx.known.latest = &e.Time
 	for _, d := range disclosed {
 		if err := tx.insert("disclosure", "idx, field, salt, value", index, d.Name, d.Salt, d.Value); err != nil {
 			return Stamp{}, err
@@ -61,8 +61,8 @@ func (tx *Tx) last() (at time.Time, size int64, err error) {
 	if err != nil || size == 0 {
 		return time.Time{}, size, err
 	}
-	if tx.latest != nil {
-		return *tx.latest, size, nil
+	if tx.known.latest != nil {
+		return *tx.known.latest, size, nil
 	}
 	err = tx.Entries(size-1, size, func(_ int64, leaf []byte) error {
 		e, err := taffrail.ParseEntry(leaf)
@@ -130,10 +130,7 @@ type entryGroup struct {
 func (tx *Tx) group(index int64, e taffrail.Entry) (id int64, err error) {
 	entryType, _ := e.Body.Kind()
 	g := entryGroup{entryType, e.Outcome, e.Actor, e.Scope}
-	if id, ok := tx.groups[g]; ok {
-		return id, nil
-	}
-	if id, ok := tx.known[g]; ok && !tx.shadow {
+	if id, ok := tx.known.groups[g]; ok {
 		return id, nil
 	}
 	err = tx.get("SELECT id FROM index_group WHERE scope = ? AND type = ? AND outcome = ? AND actor = ?", []any{g.scope, g.entryType, g.outcome, g.actor}, &id)
@@ -141,14 +138,15 @@ func (tx *Tx) group(index int64, e taffrail.Entry) (id int64, err error) {
 		id = index
 		err = tx.insert("index_group", "id, type, outcome, actor, scope", id, g.entryType, g.outcome, g.actor, g.scope)
 	}
-	if tx.groups == nil || len(tx.groups) > maxGroups {
-		tx.groups = map[entryGroup]int64{}
+	if err != nil {
+		return 0, err
 	}
-	tx.groups[g] = id
-	return id, err
+	tx.known.learnGroup(g, id)
+	tx.began.added = append(tx.began.added, g)
+	return id, nil
 }
 
-// maxGroups bounds how many groups a transaction remembers.
+// maxGroups bounds how many groups are remembered.
 const maxGroups = 10_000
 
 // nanos is a time since 1970, as far as it can be told so: 292 years to both sides.
@@ -167,33 +165,33 @@ func (tx *Tx) deriveBody(index int64, e taffrail.Entry) error {
 	at := e.Time.UTC().Format(time.RFC3339Nano)
 	switch body := e.Body.(type) {
 	case taffrail.ScanStarted:
-		return errors.Join(tx.deriveStack(index, body.Stack), tx.exec(
+		return errors.Join(tx.deriveStack(index, body.Stack), tx.put(
 			`INSERT INTO index_scan (id, stack, started_idx, outcome, total, checked, incomplete, commit_hash) VALUES (?, ?, ?, ?, 0, 0, 0, ?)
 			ON CONFLICT (id) DO UPDATE SET stack = excluded.stack, started_idx = excluded.started_idx, finished_idx = NULL, outcome = excluded.outcome,
 			total = 0, checked = 0, incomplete = 0, commit_hash = excluded.commit_hash`,
 			e.Request, e.Scope, index, e.Outcome, commitOf(body.Stack)))
 	case taffrail.ScanFinished:
-		return errors.Join(tx.deriveStack(index, body.Stack), tx.deriveVersions(index, e.Scope, body.Versions), tx.exec(
+		return errors.Join(tx.deriveStack(index, body.Stack), tx.deriveVersions(index, e.Scope, body.Versions), tx.put(
 			`UPDATE index_scan SET finished_idx = ?, outcome = ?, total = ?, checked = ?, incomplete = ?, commit_hash = ? WHERE id = ?`,
 			index, e.Outcome, body.Coverage.Total, body.Coverage.Checked, body.Coverage.Incomplete, commitOf(body.Stack), e.Request))
 	case taffrail.DriftFound:
 		// A drift of a resource that has one already takes its place.
-		return errors.Join(tx.exec(`UPDATE index_drift SET ended_idx = ? WHERE stack = ? AND address = ? AND ended_idx IS NULL`, index, e.Scope, e.Resource), tx.exec(
+		return errors.Join(tx.put(`UPDATE index_drift SET ended_idx = ? WHERE stack = ? AND address = ? AND ended_idx IS NULL`, index, e.Scope, e.Resource), tx.put(
 			`INSERT INTO index_drift (id, stack, address, type, status, finding, since, found_idx, changed_idx) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 			ON CONFLICT (id) DO UPDATE SET stack = excluded.stack, address = excluded.address, type = excluded.type, status = excluded.status,
 			finding = excluded.finding, since = excluded.since, found_idx = excluded.found_idx, changed_idx = excluded.changed_idx, ended_idx = NULL`,
 			body.Drift, e.Scope, e.Resource, body.Type, body.Status, body.Finding.SHA256, at, index, index))
 	case taffrail.DriftChanged:
-		return tx.exec(`UPDATE index_drift SET type = ?, status = ?, finding = ?, changed_idx = ? WHERE id = ?`,
+		return tx.put(`UPDATE index_drift SET type = ?, status = ?, finding = ?, changed_idx = ? WHERE id = ?`,
 			body.Type, body.Status, body.Finding.SHA256, index, body.Drift)
 	case taffrail.DriftEnded:
-		return tx.exec(`UPDATE index_drift SET ended_idx = ? WHERE id = ?`, index, body.Drift)
+		return tx.put(`UPDATE index_drift SET ended_idx = ? WHERE id = ?`, index, body.Drift)
 	}
 	return nil
 }
 
 func (tx *Tx) deriveStack(index int64, s taffrail.StackInfo) error {
-	return tx.exec(`INSERT INTO index_stack (id, system, name, workspace, lineage, serial, seen_idx) VALUES (?, ?, ?, ?, ?, ?, ?)
+	return tx.put(`INSERT INTO index_stack (id, system, name, workspace, lineage, serial, seen_idx) VALUES (?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (id) DO UPDATE SET system = excluded.system, name = excluded.name, workspace = excluded.workspace,
 		lineage = excluded.lineage, serial = excluded.serial, seen_idx = excluded.seen_idx`,
 		s.ID, s.System, s.Name, s.Workspace, s.Lineage, s.Serial, index)

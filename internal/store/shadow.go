@@ -23,7 +23,7 @@ func (tx *Tx) RebuildIndex() (rows int64, changed []string, err error) {
 				return err
 			}
 		}
-		tx.groups, tx.known, tx.rebuilt = nil, nil, true
+		tx.known.groups = nil
 		if text {
 			return tx.rebuildText()
 		}
@@ -79,8 +79,9 @@ func (tx *Tx) inShadow(f func() error) error {
 	if err := tx.flushAll(); err != nil {
 		return err
 	}
-	tx.shadow, tx.groups, tx.unread, tx.texts = true, nil, nil, &textSum{seed: maphash.MakeSeed()}
-	defer func() { tx.shadow, tx.groups = false, nil }()
+	groups := tx.known.groups
+	tx.shadow, tx.known.groups, tx.unread, tx.texts = true, nil, nil, &textSum{seed: maphash.MakeSeed()}
+	defer func() { tx.shadow, tx.known.groups = false, groups }()
 	return errors.Join(f(), tx.flushAll())
 }
 

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -118,6 +119,27 @@ func scrubSQLite(ctx context.Context, db *sql.DB) error {
 	}
 	_, again := conn.ExecContext(ctx, "PRAGMA busy_timeout = 30000")
 	return errors.Join(err, again)
+}
+
+// sendSQLite runs statements one after the other.
+func sendSQLite(ctx context.Context, conn *sql.Conn, calls []call) error {
+	return conn.Raw(func(raw any) error {
+		var args []driver.NamedValue
+		for _, c := range calls {
+			args = args[:0]
+			for i, a := range c.args {
+				value, err := driver.DefaultParameterConverter.ConvertValue(a)
+				if err != nil {
+					return err
+				}
+				args = append(args, driver.NamedValue{Ordinal: i + 1, Value: value})
+			}
+			if _, err := raw.(driver.ExecerContext).ExecContext(ctx, c.statement, args); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // sealed says whether nobody can be writing: the folder does not allow it, and there is no write-ahead log to be read along. SQLite

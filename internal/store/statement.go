@@ -16,6 +16,7 @@ type waitingRows struct {
 	table, columns string
 	width          int // columns
 	values         []any
+	earlier        int // how many of the values are of earlier updates of the group
 }
 
 // maxRows is how many rows are written in one statement. It is a power of two, as is the number of rows in each statement, so that
@@ -31,8 +32,11 @@ func (tx *Tx) insert(table, columns string, values ...any) error {
 		tx.waiting = append(tx.waiting, w)
 	}
 	w.values = append(w.values, values...)
-	if len(w.values) < maxRows*w.width {
+	if len(w.values)-w.earlier < maxRows*w.width {
 		return nil
+	}
+	if err := tx.apart(w); err != nil {
+		return err
 	}
 	return tx.writeRows(w)
 }
@@ -50,6 +54,9 @@ func (tx *Tx) waitingFor(table string) *waitingRows {
 func (tx *Tx) flush(statement string) error {
 	for _, w := range tx.waiting {
 		if len(w.values) > 0 && strings.Contains(statement, w.table) {
+			if err := tx.apart(w); err != nil {
+				return err
+			}
 			if err := tx.writeRows(w); err != nil {
 				return err
 			}
@@ -58,8 +65,21 @@ func (tx *Tx) flush(statement string) error {
 	return nil
 }
 
+// apart has the rows of earlier updates of the group written, so that none of the present one stands in one statement with them.
+func (tx *Tx) apart(w *waitingRows) error {
+	if w.earlier == 0 {
+		return nil
+	}
+	return tx.protect()
+}
+
 // flushAll writes all that waits.
 func (tx *Tx) flushAll() error {
+	if tx.hasOwn() {
+		if err := tx.protect(); err != nil {
+			return err
+		}
+	}
 	for _, w := range tx.waiting {
 		if err := tx.writeRows(w); err != nil {
 			return err
@@ -86,6 +106,12 @@ func (tx *Tx) writeRows(w *waitingRows) error {
 
 // exec runs a statement, now or later: its arguments must not be changed afterwards.
 func (tx *Tx) exec(statement string, args ...any) error {
+	tx.unsure = true
+	return tx.put(statement, args...)
+}
+
+// put is exec for a statement that has no reason of its own to fail in a database that is as we left it.
+func (tx *Tx) put(statement string, args ...any) error {
 	statement = tx.named(statement)
 	if err := tx.flush(statement); err != nil {
 		return err
@@ -93,13 +119,9 @@ func (tx *Tx) exec(statement string, args ...any) error {
 	return tx.run(statement, args)
 }
 
-// run runs a statement of which nothing is asked but that it works. Postgres is sent many of them at once: each waits until an answer is
-// needed, or the transaction ends.
+// run runs a statement of which nothing is asked but that it works. Many of them are sent at once: each waits until an answer is needed, or
+// the transaction ends.
 func (tx *Tx) run(statement string, args []any) error {
-	if tx.dialect.send == nil {
-		_, err := tx.count(statement, args)
-		return err
-	}
 	tx.unsent = append(tx.unsent, call{tx.dialect.bind(statement), tx.hold(statement, args)})
 	if len(tx.unsent) < maxUnsent {
 		return nil
@@ -121,8 +143,13 @@ func (tx *Tx) send() error {
 	if len(tx.unsent) == 0 {
 		return nil
 	}
+	if len(tx.unsent) > tx.began.unsent {
+		if err := tx.protect(); err != nil {
+			return err
+		}
+	}
 	calls := tx.unsent
-	tx.unsent = nil
+	tx.unsent, tx.began.unsent = nil, 0
 	if err := tx.dialect.send(tx.ctx, tx.conn, calls); err != nil {
 		return tx.dialect.boundary("write log database", err)
 	}
@@ -132,6 +159,9 @@ func (tx *Tx) send() error {
 // count runs a statement, and says of how many rows it was true.
 func (tx *Tx) count(statement string, args []any) (int64, error) {
 	if err := tx.send(); err != nil {
+		return 0, err
+	}
+	if err := tx.protect(); err != nil {
 		return 0, err
 	}
 	result, err := tx.sql.ExecContext(tx.ctx, tx.dialect.bind(statement), tx.hold(statement, args)...)

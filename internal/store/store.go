@@ -31,17 +31,17 @@ type Store struct {
 	dialect *dialect
 	alone   func(context.Context, func() error) error // runs while no other process on this database does so
 	readers *sql.DB
-	writer  *sql.DB              // one connection; nil if read-only
-	outbox  *outbox              // nil if read-only, or where entries need not queue
-	erased  bool                 // by the writer: something that the files may still hold
-	groups  map[entryGroup]int64 // by the writer: that are known
+	writer  *sql.DB   // one connection; nil if read-only
+	outbox  *outbox   // nil if read-only, or where entries need not queue
+	erased  bool      // by the writer: something that the files may still hold
+	known   knowledge // by the writer
 	queue   chan *update
 	done    chan struct{} // closed when the writer has ended
 }
 
 // start makes a store of two pools of connections, none of which was used yet.
 func start(ctx context.Context, s *Store, mode Mode) (*Store, error) {
-	s.queue, s.done = make(chan *update), make(chan struct{})
+	s.queue, s.done = make(chan *update, maxGroup), make(chan struct{})
 	if err := s.migrate(ctx, mode); err != nil {
 		s.outbox.close()
 		return nil, errors.Join(s.boundary("open log database", fmt.Errorf("%s: %w", s.name, err)), s.disconnect())
@@ -97,7 +97,7 @@ func (s *Store) open(ctx context.Context, db *sql.DB, options *sql.TxOptions) (*
 	if err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
-	return &Tx{ctx: ctx, conn: conn, sql: tx, dialect: s.dialect}, nil
+	return &Tx{ctx: ctx, conn: conn, sql: tx, dialect: s.dialect, known: &knowledge{}}, nil
 }
 
 // end rolls a transaction back, unless it is over, and gives the connection free.

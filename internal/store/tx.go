@@ -11,7 +11,6 @@ import (
 	"math/bits"
 	"slices"
 	"strings"
-	"time"
 
 	"golang.org/x/mod/sumdb/tlog"
 
@@ -25,18 +24,16 @@ type Tx struct {
 	conn    *sql.Conn
 	sql     *sql.Tx // on conn
 	dialect *dialect
-	shadow  bool                 // statements mean the shadow of the index, not the index
-	unread  []unread             // payloads that rows should have come from
-	known   map[entryGroup]int64 // that were committed
-	rebuilt bool                 // the index was derived anew
-	groups  map[entryGroup]int64 // that are known
-	texts   *textSum             // of what was derived in the shadow
-	erased  bool                 // something that must leave the files, too
-	unsent  []call               // that nobody needs an answer to yet
-	waiting []*waitingRows       // that no statement has asked for yet
-	size    *int64               // of the log, once it is known
-	latest  *time.Time           // of the newest entry, once it is known
-	hashes  map[int64]tlog.Hash  // that this transaction stored
+	known   *knowledge
+	shadow  bool           // statements mean the shadow of the index, not the index
+	unread  []unread       // payloads that rows should have come from
+	texts   *textSum       // of what was derived in the shadow
+	erased  bool           // something that must leave the files, too
+	unsent  []call         // that nobody needs an answer to yet
+	waiting []*waitingRows // that no statement has asked for yet
+	shared  bool           // by a group of updates
+	began   marked         // the present one of them
+	unsure  bool           // something was written that may not work
 }
 
 var _ audit.Writer = (*Tx)(nil)
@@ -50,7 +47,7 @@ func (tx *Tx) ReadHashes(ids []int64) ([]tlog.Hash, error) {
 	places := make(map[int64][]int, len(ids))
 	var ask []int64
 	for i, id := range ids {
-		if h, ok := tx.hashes[id]; ok {
+		if h, ok := tx.known.hash(id); ok {
 			hashes[i] = h
 			continue
 		}
@@ -126,15 +123,14 @@ func (tx *Tx) readHashes(ids []int64, wanted map[int64][]int, hashes []tlog.Hash
 
 // Size implements [audit.Reader].
 func (tx *Tx) Size() (int64, error) {
-	if tx.size != nil {
-		return *tx.size, nil
+	if !tx.known.read {
+		var size int64
+		if err := tx.get("SELECT coalesce(max(idx) + 1, 0) FROM entry", nil, &size); err != nil {
+			return 0, err
+		}
+		tx.known.learn(size)
 	}
-	var size int64
-	if err := tx.get("SELECT coalesce(max(idx) + 1, 0) FROM entry", nil, &size); err != nil {
-		return 0, err
-	}
-	tx.size = &size
-	return size, nil
+	return tx.known.size, nil
 }
 
 // Pruned implements [audit.Reader].
@@ -234,34 +230,32 @@ func (tx *Tx) PutEntry(index int64, body []byte) error {
 	if index != size {
 		return fmt.Errorf("put entry %d: %d is next", index, size)
 	}
-	*tx.size, tx.latest = index+1, nil
+	tx.known.size, tx.known.latest = index+1, nil
 	return tx.insert("entry", "idx, body", index, bytes.Clone(body))
 }
 
 // PutHashes implements [audit.Writer].
 func (tx *Tx) PutHashes(first int64, hashes []tlog.Hash) error {
-	if tx.hashes == nil {
-		tx.hashes = map[int64]tlog.Hash{}
-	}
+	tx.unsure = tx.unsure || !tx.known.read || tx.known.size == 0 || first != tlog.StoredHashIndex(0, tx.known.size-1)
 	for i, h := range hashes {
 		id := first + int64(i)
 		if err := tx.insert("node", "id, hash", id, bytes.Clone(h[:])); err != nil {
 			return err
 		}
-		tx.hashes[id] = h
+		tx.known.put(id, h)
 	}
 	return nil
 }
 
 // PutCheckpoint implements [audit.Writer].
 func (tx *Tx) PutCheckpoint(size int64, note []byte) error {
-	return tx.exec("INSERT INTO checkpoint (size, note) VALUES (?, ?) ON CONFLICT (size) DO UPDATE SET note = excluded.note", size, bytes.Clone(note))
+	return tx.put("INSERT INTO checkpoint (size, note) VALUES (?, ?) ON CONFLICT (size) DO UPDATE SET note = excluded.note", size, bytes.Clone(note))
 }
 
 // PutBlob stores a payload beside the log.
 func (tx *Tx) PutBlob(data []byte) (taffrail.BlobRef, error) {
 	ref := refOf(data)
-	return ref, tx.exec("INSERT INTO blob (sha256, data) VALUES (?, ?) ON CONFLICT DO NOTHING", ref.SHA256, bytes.Clone(data))
+	return ref, tx.put("INSERT INTO blob (sha256, data) VALUES (?, ?) ON CONFLICT DO NOTHING", ref.SHA256, bytes.Clone(data))
 }
 
 func refOf(data []byte) taffrail.BlobRef {

@@ -98,7 +98,7 @@ func (r *versionRows) flush() error {
 		return nil
 	}
 	places := strings.TrimSuffix(strings.Repeat("(?,?,?,?),", len(r.args)/4), ",")
-	err := r.tx.exec("INSERT INTO index_version (stack, address, digest, idx) VALUES "+places+
+	err := r.tx.put("INSERT INTO index_version (stack, address, digest, idx) VALUES "+places+
 		" ON CONFLICT (stack, address) DO UPDATE SET digest = excluded.digest, idx = excluded.idx", r.args...)
 	r.args = nil // the statement may still be waiting with them
 	clear(r.taken)

@@ -3,9 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
-	"maps"
-
-	"github.com/taffrail-dev/taffrail"
+	"runtime"
 )
 
 // maxGroup bounds how many updates share one commit.
@@ -15,17 +13,20 @@ const maxGroup = 256
 type update struct {
 	ctx  context.Context
 	f    func(*Tx) error
-	tx   *Tx
 	err  error
 	done chan struct{}
 }
 
 // Update runs f in a write transaction: all or nothing, and durable when it returns nil. Updates that wait at the same time share
-// one commit; one that fails takes nothing of the others with it. f runs on another goroutine, must not keep the Tx, and its error is
-// returned as it is. An update that has begun runs to its end even if ctx ends, so that its outcome is known.
+// one commit; one that fails takes nothing of the others with it, but for where the database itself gives way, as on a full disk. f runs on
+// another goroutine, must not keep the Tx, and its error is returned as it is. An update that has begun runs to its end even if ctx ends,
+// so that its outcome is known.
 func (s *Store) Update(ctx context.Context, f func(*Tx) error) error {
 	if s.writer == nil {
 		return s.boundary("write log database", fmt.Errorf("%s is open for reading only", s.name))
+	}
+	if err := ctx.Err(); err != nil {
+		return err
 	}
 	u := &update{ctx: ctx, f: f, done: make(chan struct{})}
 	select {
@@ -41,6 +42,7 @@ func (s *Store) Update(ctx context.Context, f func(*Tx) error) error {
 func (s *Store) write() {
 	defer close(s.done)
 	for u := range s.queue {
+		runtime.Gosched() // whoever was just answered, and goes on writing, comes along
 		group := s.collect([]*update{u})
 		if err := s.commit(group); err != nil {
 			for _, u := range group {
@@ -71,7 +73,7 @@ func (s *Store) collect(group []*update) []*update {
 
 // commit runs a group. Its own error means that nothing of the group is known to be stored; an update that failed alone has its error
 // and left nothing. If we stop before the commit, nothing happened; after it, everything is durable and nobody was told yet.
-func (s *Store) commit(group []*update) error {
+func (s *Store) commit(group []*update) (err error) {
 	// An interrupted statement would roll the whole group back.
 	ctx := context.Background()
 	tx, err := s.begin(ctx)
@@ -79,6 +81,8 @@ func (s *Store) commit(group []*update) error {
 		return err
 	}
 	defer tx.end()
+	*tx.known, s.known = s.known, knowledge{} // what is known holds if the group is committed
+	tx.known.read, tx.shared = false, len(group) > 1
 	for _, u := range group {
 		if u.err = u.ctx.Err(); u.err != nil {
 			continue
@@ -87,27 +91,17 @@ func (s *Store) commit(group []*update) error {
 			return err
 		}
 	}
+	if !tx.shared && group[0].err != nil {
+		return nil
+	}
+	if err := tx.finish(); err != nil {
+		return err
+	}
 	if err := tx.sql.Commit(); err != nil {
 		return err
 	}
-	s.learn(group)
+	s.known = *tx.known
 	return nil
-}
-
-// learn remembers what the next updates need not ask for. What was not committed is not learnt.
-func (s *Store) learn(group []*update) {
-	for _, u := range group {
-		switch {
-		case u.err != nil:
-		case u.tx.rebuilt || len(s.groups) > maxGroups:
-			s.groups = nil
-		default:
-			if s.groups == nil {
-				s.groups = map[entryGroup]int64{}
-			}
-			maps.Copy(s.groups, u.tx.groups)
-		}
-	}
 }
 
 // scrub has the write-ahead log forget what was erased. Whoever reads an older snapshot keeps it from that; it is done after the next
@@ -135,24 +129,18 @@ func (s *Store) begin(ctx context.Context) (tx *Tx, err error) {
 	return tx, err
 }
 
-// one runs an update between savepoints, so that it can fail alone.
+// one runs an update so that it can fail alone. What it wrote may be waiting for the end of the group, unless that could fail for a reason
+// of its own.
 func (s *Store) one(tx *Tx, u *update) error {
-	if _, err := tx.sql.ExecContext(tx.ctx, "SAVEPOINT one"); err != nil {
+	if err := tx.mark(); err != nil {
 		return err
 	}
-	u.tx = &Tx{ctx: tx.ctx, conn: tx.conn, sql: tx.sql, dialect: s.dialect, known: s.groups}
-	if u.err = u.f(u.tx); u.err == nil {
-		u.err = u.tx.flushAll()
+	if u.err = u.f(tx); u.err == nil && tx.settles() {
+		u.err = tx.flushAll()
 	}
 	if u.err != nil {
-		if _, err := tx.sql.ExecContext(tx.ctx, "ROLLBACK TO one"); err != nil {
-			if taffrail.KindOf(u.err) == taffrail.KindUnavailable { // as when a disk is full, which takes the whole transaction with it
-				return u.err
-			}
-			return err
-		}
+		return tx.undo(u.err)
 	}
-	s.erased = s.erased || u.tx.erased && u.err == nil
-	_, err := tx.sql.ExecContext(tx.ctx, "RELEASE one")
-	return err
+	s.erased = s.erased || tx.erased
+	return nil
 }
