@@ -21,6 +21,8 @@ type dialect struct {
 	bind         func(query string) string // writes arguments as the database does
 	word         func(string) string       // gives a text of the index as the database can hold it
 	turn         string                    // has a transaction wait until it is the one that writes; empty: to begin is to wait
+	wait, hasten string                    // has the commits of a connection wait for the disk, or not
+	later        string                    // has the commit of a transaction not wait for the disk
 	snapshot     sql.TxOptions
 	begun        string                                         // counts the tables that are there if any of ours are
 	index        string                                         // lists the tables of the index
@@ -43,6 +45,8 @@ var sqliteDialect = dialect{
 	folder:       "migrations/sqlite",
 	bind:         func(query string) string { return query },
 	word:         func(s string) string { return s },
+	wait:         "PRAGMA synchronous = FULL",
+	hasten:       "PRAGMA synchronous = NORMAL", // of what is committed the last may be lost; the next that waits has all before it on the disk
 	begun:        "SELECT count(*) FROM sqlite_schema",
 	index:        `SELECT name FROM sqlite_schema WHERE type = 'table' AND name LIKE 'index\_%' ESCAPE '\' ORDER BY name`,
 	shadow:       shadowSQLite,
@@ -64,6 +68,7 @@ var postgresDialect = dialect{
 	bind:     numbered,
 	word:     postgresWord,
 	turn:     "SELECT pg_advisory_xact_lock(" + writerLock + ")",
+	later:    "SET LOCAL synchronous_commit = off",
 	snapshot: sql.TxOptions{Isolation: sql.LevelRepeatableRead},
 	begun: `SELECT CASE WHEN current_schema() IS NULL THEN -1 ELSE
 		(SELECT count(*) FROM pg_class WHERE relnamespace = to_regnamespace(current_schema()) AND relname = 'goose_db_version') END`,

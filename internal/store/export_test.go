@@ -17,3 +17,14 @@ func (s *Store) LimitPages(ctx context.Context, pages int64) error {
 	_, err := s.writer.ExecContext(ctx, fmt.Sprintf("PRAGMA max_page_count = %d", pages))
 	return err
 }
+
+// Waits says whether the commit of a transaction waits for the disk, as the database has it.
+func (tx *Tx) Waits() (bool, error) {
+	var level string
+	query := "SHOW synchronous_commit"
+	if tx.dialect == &sqliteDialect {
+		query = "PRAGMA synchronous"
+	}
+	err := tx.get(query, nil, &level)
+	return level == "2" || level == "on", err
+}

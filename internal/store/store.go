@@ -35,6 +35,7 @@ type Store struct {
 	outbox  *outbox   // nil if read-only, or where entries need not queue
 	erased  bool      // by the writer: something that the files may still hold
 	known   knowledge // by the writer
+	hasty   bool      // by the writer: its connection may not wait for the disk
 	queue   chan *update
 	done    chan struct{} // closed when the writer has ended
 }

@@ -4,6 +4,9 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"slices"
+
+	"github.com/taffrail-dev/taffrail/audit"
 )
 
 // maxGroup bounds how many updates share one commit.
@@ -11,10 +14,11 @@ const maxGroup = 256
 
 // An update waits for its turn in the one transaction that runs at a time.
 type update struct {
-	ctx  context.Context
-	f    func(*Tx) error
-	err  error
-	done chan struct{}
+	ctx   context.Context
+	f     func(*Tx) error
+	later bool // it need not be durable yet
+	err   error
+	done  chan struct{}
 }
 
 // Update runs f in a write transaction: all or nothing, and durable when it returns nil. Updates that wait at the same time share
@@ -22,17 +26,25 @@ type update struct {
 // another goroutine, must not keep the Tx, and its error is returned as it is. An update that has begun runs to its end even if ctx ends,
 // so that its outcome is known.
 func (s *Store) Update(ctx context.Context, f func(*Tx) error) error {
+	return s.update(&update{ctx: ctx, f: f, done: make(chan struct{})})
+}
+
+// WriteLater implements [audit.LaterWriter]: it is Update, but that what is written is durable no later than what is written next by Update.
+func (s *Store) WriteLater(ctx context.Context, f func(audit.Writer) error) error {
+	return s.update(&update{ctx: ctx, f: func(tx *Tx) error { return f(tx) }, later: true, done: make(chan struct{})})
+}
+
+func (s *Store) update(u *update) error {
 	if s.writer == nil {
 		return s.boundary("write log database", fmt.Errorf("%s is open for reading only", s.name))
 	}
-	if err := ctx.Err(); err != nil {
+	if err := u.ctx.Err(); err != nil {
 		return err
 	}
-	u := &update{ctx: ctx, f: f, done: make(chan struct{})}
 	select {
 	case s.queue <- u:
-	case <-ctx.Done():
-		return ctx.Err()
+	case <-u.ctx.Done():
+		return u.ctx.Err()
 	}
 	<-u.done
 	return u.err
@@ -72,15 +84,23 @@ func (s *Store) collect(group []*update) []*update {
 }
 
 // commit runs a group. Its own error means that nothing of the group is known to be stored; an update that failed alone has its error
-// and left nothing. If we stop before the commit, nothing happened; after it, everything is durable and nobody was told yet.
+// and left nothing. If we stop before the commit, nothing happened; after it, everything is durable and nobody was told yet. Where all of
+// the group may be durable later, so it is.
 func (s *Store) commit(group []*update) (err error) {
 	// An interrupted statement would roll the whole group back.
 	ctx := context.Background()
+	later := !slices.ContainsFunc(group, func(u *update) bool { return !u.later })
+	if err := s.pace(ctx, later); err != nil {
+		return err
+	}
 	tx, err := s.begin(ctx)
 	if err != nil {
 		return err
 	}
 	defer tx.end()
+	if later && s.dialect.later != "" {
+		tx.unsent = append(tx.unsent, call{statement: s.dialect.later})
+	}
 	*tx.known, s.known = s.known, knowledge{} // what is known holds if the group is committed
 	tx.known.read, tx.shared = false, len(group) > 1
 	for _, u := range group {
@@ -101,6 +121,23 @@ func (s *Store) commit(group []*update) (err error) {
 		return err
 	}
 	s.known = *tx.known
+	return nil
+}
+
+// pace settles whether the next commit waits for the disk, where that must be settled before a transaction begins. A connection is made so
+// that it waits: whatever happens to this one, none is less careful than is known here.
+func (s *Store) pace(ctx context.Context, later bool) error {
+	if later == s.hasty || s.dialect.wait == "" {
+		return nil
+	}
+	statement := s.dialect.wait
+	if later {
+		statement, s.hasty = s.dialect.hasten, true
+	}
+	if _, err := s.writer.ExecContext(ctx, statement); err != nil {
+		return err
+	}
+	s.hasty = later
 	return nil
 }
 
