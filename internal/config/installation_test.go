@@ -121,7 +121,7 @@ func TestInstallationDefaults(t *testing.T) {
 
 func TestParseInstallationRefuses(t *testing.T) {
 	for _, tc := range []struct{ name, text, want string }{
-		{"unknown key", "gaurd: a", `f:1:1: the key "gaurd" is not known`},
+		{"unknown key", "gard: a", `f:1:1: the key "gard" is not known`},
 		{"a list", "- a", "f:1:1: it is a list"},
 		{"no store", "store: {}", "no store is named"},
 		{"another store", "store: {mysql: {url: a}}", `the key "mysql" is not known`},

@@ -59,7 +59,9 @@ func Start(t testing.TB, settings ...string) *Server {
 		t.Fatal(err)
 	}
 	s.Port = listener.Addr().(*net.TCPAddr).Port
-	listener.Close()
+	if err := listener.Close(); err != nil {
+		t.Fatal(err)
+	}
 	s.Run(t)
 	t.Cleanup(func() {
 		if s.process != nil {
