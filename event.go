@@ -33,6 +33,7 @@ type Event struct {
 	Truncated bool    `json:"truncated,omitempty"` // the source has left out the request, or a part of it
 	Corrects  EventID `json:"corrects,omitempty"`  // the earlier event that this record completes or corrects
 
+	Writer    string   `json:"writer,omitempty"`     // the name under which objects note who wrote them; empty: not known
 	Issued    string   `json:"issued,omitempty"`     // public id of a credential that the event gave out
 	UserAgent string   `json:"user_agent,omitempty"` // claimed by the client
 	Address   string   `json:"address,omitempty"`    // network address that the source itself saw
@@ -51,11 +52,10 @@ type Snapshot struct {
 	Partial bool `json:"partial,omitempty"`
 	// Asserts is the part of the object that the request itself named, null where it took something away. Unknown: the record does not
 	// say; an object that was replaced as a whole asserts all that it holds.
-	Asserts Value  `json:"asserts"`
-	Replace bool   `json:"replace,omitempty"` // the request gave the whole object
-	Based   int64  `json:"based,omitempty"`   // the version from which the request was made, which the source has checked; 0: not said
-	Deleted bool   `json:"deleted,omitempty"` // the object went away
-	Writer  string `json:"writer,omitempty"`  // the name under which the object itself notes who wrote this version; empty: not known
+	Asserts Value `json:"asserts"`
+	Replace bool  `json:"replace,omitempty"` // the request gave the whole object
+	Based   int64 `json:"based,omitempty"`   // the version from which the request was made, which the source has checked; 0: not said
+	Deleted bool  `json:"deleted,omitempty"` // the object went away
 }
 
 // A Stamp says which version of an object this is, by the source's own counters. Zero is not known.

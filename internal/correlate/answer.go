@@ -135,7 +135,7 @@ func (s *scene) byReplay(v *view, c *taffrail.Cause) bool {
 			return true
 		}
 	}
-	return s.byPart(v, c) || s.byOpaque(c, claims) || s.byShared(v, c)
+	return s.byPart(v, c) || s.byManager(v, c) || s.byOpaque(c, claims) || s.byShared(v, c)
 }
 
 // tell writes down what a replay came to.

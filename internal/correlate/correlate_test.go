@@ -359,6 +359,29 @@ func TestWithoutAModel(t *testing.T) {
 	}
 }
 
+func TestRemoval(t *testing.T) {
+	for _, tc := range []struct{ name, kind, id, action, request, want string }{
+		{"its own event", "aws_s3_bucket", "logs-0123456789", "s3:DeleteBucket", `{"bucketName":"logs-0123456789"}`, "e"},
+		{"a part of it", "aws_s3_bucket", "logs-0123456789", "s3:DeleteBucketPolicy", `{"bucketName":"logs-0123456789"}`, ""},
+		{"words that stand apart", "aws_autoscaling_group", "web-0123456789", "autoscaling:DeleteAutoScalingGroup", `{"autoScalingGroupName":"web-0123456789"}`, "e"},
+		{"other words", "aws_lb", "web-0123456789", "elasticloadbalancing:DeleteLoadBalancer", `{"loadBalancerName":"web-0123456789"}`, "e"},
+		{"a batch", "aws_route53_record", "www.example.com", "route53:ChangeResourceRecordSets", `{"changeBatch":{"changes":[{"action":"DELETE","resourceRecordSet":{"name":"www.example.com."}},{"action":"UPSERT","resourceRecordSet":{"name":"api.example.com."}}]}}`, "e"},
+		{"a batch that takes another", "aws_route53_record", "www.example.com", "route53:ChangeResourceRecordSets", `{"changeBatch":{"changes":[{"action":"UPSERT","resourceRecordSet":{"name":"www.example.com."}},{"action":"DELETE","resourceRecordSet":{"name":"api.example.com."}}]}}`, ""},
+		{"an update", "aws_s3_bucket", "logs-0123456789", "s3:PutBucketPolicy", `{"bucketName":"logs-0123456789"}`, ""},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			q := queue(t, "x", "1", "2", at(t, "e", 1, tc.action, tc.request))
+			r := &q.Resources[0]
+			r.Type, r.IDs, r.Before, r.After = taffrail.ResourceType(tc.kind), []string{tc.id}, value(t, `{"a":1}`), taffrail.Null()
+			r.Changes = []taffrail.Change{{Before: r.Before, After: r.After}}
+			c := one(t, q)
+			if got := c.Event != nil && c.Event.ID == "e"; got != (tc.want == "e") {
+				t.Errorf("got %s: %s", told(c), c.Reason)
+			}
+		})
+	}
+}
+
 // A counter that grew by more than the events explain shows that one is missing.
 func TestDelta(t *testing.T) {
 	put := func(id string, minutes float64) taffrail.Event {

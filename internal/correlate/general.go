@@ -257,15 +257,21 @@ func (s *scene) couldTouch(v *view, d *deed) bool {
 func (s *scene) removal(v *view, d *deed) (claim, bool) {
 	c := claim{grade: gradeNamed, kind: taffrail.EvidenceFamily, detail: d.Action + " takes away the resource"}
 	if d.verb != verbRemove {
-		return c, false
+		return c, takenFromBatch(d.body)
 	}
-	known := slices.Concat(s.ids.words, words(s.ids.service), s.models.words[string(s.Type)])
 	if strings.HasPrefix(d.Source, "kube") {
-		return c, true
+		_, operation, _ := strings.Cut(d.Action, ":")
+		return c, !strings.Contains(operation, "/") // a part of it, otherwise
 	}
-	if within(d.nouns, known) {
-		return c, true
-	}
-	c.grade = gradeLoose
-	return c, common(d.nouns, known) > 0 && common(d.nouns, known)*2 >= len(d.nouns)
+	known := slices.Concat(s.ids.words, words(s.ids.service), s.models.words[string(s.Type)], []string{"deletion"})
+	whole := within(d.nouns, known) || strings.Contains(plain(string(s.Type)), strings.Join(d.nouns, ""))
+	return c, len(d.nouns) > 0 && whole || len(d.nouns) == 0 && d.first == "unsubscribe"
+}
+
+// takenFromBatch says whether an item of a batch that is about the resource says that it goes.
+func takenFromBatch(body taffrail.Value) bool {
+	return slices.ContainsFunc(nodes(body), func(n node) bool {
+		action, ok := n.value.Field("action")
+		return ok && verbs[strings.ToLower(action.Text())] == verbRemove
+	})
 }

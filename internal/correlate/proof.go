@@ -105,7 +105,7 @@ func (v *version) examine(prev version) {
 	}
 	afterPart := prev.deed != nil && prev.deed.State.Partial // whose notes were not seen
 	if managers, newest := movedManagers(prev.object, v.object); len(managers) > 0 && !afterPart {
-		v.broken = v.broken || len(managers) > 1 || newest.Before(v.deed.Time.Truncate(time.Second)) || state.Writer != "" && managers[0] != state.Writer
+		v.broken = v.broken || len(managers) > 1 || newest.Before(v.deed.Time.Truncate(time.Second)) || v.deed.Writer != "" && managers[0] != v.deed.Writer
 		v.written = !v.broken
 	}
 	if !state.Replace && !state.Partial && !state.Deleted && !state.Asserts.IsUnknown() {

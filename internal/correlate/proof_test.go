@@ -27,6 +27,14 @@ func (w write) event(t testing.TB) taffrail.Event {
 	return e
 }
 
+// bare is the event of a write of which nothing but the metadata is kept.
+func (w write) bare(action string) taffrail.Event {
+	return taffrail.Event{
+		ID: taffrail.EventID(w.id), Source: "kubeaudit", Action: action, Time: start.Add(time.Duration(w.version) * time.Second), Refs: []string{"kubernetes:apps/deployments/shop/web"},
+		Actor: taffrail.Actor{ID: w.id, Class: taffrail.ActorPerson},
+	}
+}
+
 // deployment asks who changed spec.replicas from 1 to 3 between the versions 10 and last.
 func deployment(t testing.TB, last taffrail.Stamp, writes ...write) Question {
 	q := Question{Start: start, End: start.Add(20 * time.Minute), Resources: []Subject{{

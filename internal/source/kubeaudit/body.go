@@ -56,7 +56,7 @@ func snapshot(e taffrail.Event, r record) *taffrail.Snapshot {
 	if r.ObjectRef == nil || !e.Changes() {
 		return nil
 	}
-	s := &taffrail.Snapshot{Writer: writer(r), Object: e.Response, Asserts: e.Request, Replace: r.Verb == "update" || r.Verb == "create", Deleted: r.Verb == "delete" || r.Verb == "deletecollection"}
+	s := &taffrail.Snapshot{Object: e.Response, Asserts: e.Request, Replace: r.Verb == "update" || r.Verb == "create", Deleted: r.Verb == "delete" || r.Verb == "deletecollection"}
 	if r.ObjectRef.Subresource == "scale" {
 		return scaled(s)
 	}

@@ -62,7 +62,7 @@ func (d decoder) event(r record) (taffrail.Event, error) {
 	e := taffrail.Event{
 		ID: taffrail.EventID(r.AuditID), Source: Name, Time: at.UTC(), Action: action(r), Actor: actor(r), Error: failure(r),
 		Read: slices.Contains([]string{"get", "list", "watch", "head", "options"}, r.Verb), DryRun: len(query["dryRun"]) > 0,
-		Refs: refs(r), UserAgent: r.UserAgent,
+		Refs: refs(r), UserAgent: r.UserAgent, Writer: writer(r),
 	}
 	if n := len(r.SourceIPs); n > 0 {
 		e.Address = r.SourceIPs[n-1] // clients can set all others

@@ -65,8 +65,8 @@ func TestDecode(t *testing.T) {
 	if diff := cmp.Diff([]string{"kubernetes:apps/deployments/shop/web", "u-1"}, e.Refs); diff != "" {
 		t.Error(diff)
 	}
-	if e.State.Writer != "kubectl-edit" {
-		t.Errorf("writer %q", e.State.Writer)
+	if e.Writer != "kubectl-edit" {
+		t.Errorf("writer %q", e.Writer)
 	}
 	if e.State.Replace || e.State.Partial || e.State.Deleted {
 		t.Errorf("a patch is taken for something else: %+v", e.State)
