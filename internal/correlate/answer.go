@@ -190,7 +190,7 @@ func (s *scene) byPart(v *view, c *taffrail.Cause) bool {
 		}
 	}
 	slices.Sort(found)
-	if len(parts) == 0 || len(slices.Compact(found)) < len(v.plus)+len(v.minus) {
+	if len(parts) < 2 || len(slices.Compact(found)) < len(v.plus)+len(v.minus) {
 		return false
 	}
 	last := parts[len(parts)-1]

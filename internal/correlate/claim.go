@@ -142,7 +142,11 @@ func items(values []taffrail.Value) (all []taffrail.Value) {
 func memberState(v *view, d *deed, given []taffrail.Value, o op) (state string, ok bool) {
 	if v.element {
 		has := slices.ContainsFunc(given, func(item taffrail.Value) bool { return holdsElement(v, item, o) })
-		return elementState(v, has, o)
+		state, ok = elementState(v, has, o)
+		if !ok && slices.ContainsFunc(given, func(item taffrail.Value) bool { return besideElement(v, item) }) {
+			return map[op]string{opAdd: grows, opRemove: shrinks}[o], o == opAdd || o == opRemove
+		}
+		return state, ok
 	}
 	if len(v.names) == 0 {
 		return "", false
@@ -195,6 +199,25 @@ func holdsElement(v *view, item taffrail.Value, o op) bool {
 		tell = v.atoms
 	}
 	return len(tell) > 0 && within(tell, got) && (mostly(v.atoms, got) || mostly(got, slices.Concat(v.atoms, tell)))
+}
+
+// besideElement says whether an item has all that an element has outside of its lists, and other members for these: providers group such
+// items into one element, which is another one for as long.
+func besideElement(v *view, item taffrail.Value) bool {
+	own := v.After
+	if own.IsNull() {
+		own = v.Before
+	}
+	var fixed, listed []string
+	for _, field := range own.Fields() {
+		if field.Shape() == taffrail.ShapeList || field.Shape() == taffrail.ShapeSet {
+			listed = append(listed, atoms(field)...)
+		} else {
+			fixed = append(fixed, atoms(field)...)
+		}
+	}
+	got := atoms(item)
+	return len(fixed) > 0 && len(listed) > 0 && within(fixed, got) && len(without(got, fixed)) > 0 && common(got, listed) == 0
 }
 
 // mostly says whether at least six in ten of some texts are among others.

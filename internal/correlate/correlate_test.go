@@ -210,6 +210,20 @@ func TestElements(t *testing.T) {
 	}
 }
 
+// Providers group rules: one that got another address and lost it again is there because of the last event.
+func TestGroupedElements(t *testing.T) {
+	rule := func(id string, minutes float64, action, cidr string) taffrail.Event {
+		return at(t, id, minutes, "ec2:"+action, `{"groupId":"sg-0a1b2c3d","ipPermissions":[{"ipProtocol":"tcp","fromPort":22,"toPort":22,"ipRanges":[{"cidrIp":"`+cidr+`"}]}]}`)
+	}
+	c := change(t, "ingress", "null", `{"protocol":"tcp","from_port":22,"to_port":22,"cidr_blocks":["10.0.0.0/8"]}`)
+	add, other, gone := rule("a", 1, "AuthorizeSecurityGroupIngress", "10.0.0.0/8"), rule("b", 2, "AuthorizeSecurityGroupIngress", "0.0.0.0/0"), rule("c", 3, "RevokeSecurityGroupIngress", "0.0.0.0/0")
+	for want, events := range map[string][]taffrail.Event{"explained a": {add}, "explained c": {add, other, gone}, "unexplained": {add, other}} {
+		if got := one(t, group(t, c, events...)); told(got) != want {
+			t.Errorf("%d events: %s, want %s: %s", len(events), told(got), want, got.Reason)
+		}
+	}
+}
+
 // A rule that was open for a while is no drift, and is told.
 func TestExcursions(t *testing.T) {
 	c := one(t, queue(t, "visibility_timeout_seconds", "30", "60", set(t, "a", 1, "45"), set(t, "b", 5, "60")))

@@ -20,7 +20,7 @@ func TestTrap34_ManagersNameTheEventThatCannotBeSeenInto(t *testing.T) {
 		want   string
 	}{
 		{"one of that name at that time", []taffrail.Event{seen("a", "kubectl", "apps:patch deployments", 20), seen("b", "other", "apps:patch deployments", 30)}, "a"},
-		{"two of that name", []taffrail.Event{seen("a", "kubectl", "apps:patch deployments", 15), seen("b", "kubectl", "apps:patch deployments", 20)}, ""},
+		{"two of that name", []taffrail.Event{seen("a", "kubectl", "apps:patch deployments", 20), seen("b", "kubectl", "apps:patch deployments", 20)}, ""},
 		{"one of that name, much earlier", []taffrail.Event{seen("a", "kubectl", "apps:patch deployments", 5), seen("b", "other", "apps:patch deployments", 30)}, ""},
 		{"of another name", []taffrail.Event{seen("a", "third", "apps:patch deployments", 20), seen("b", "other", "apps:patch deployments", 30)}, ""},
 		{"of the status", []taffrail.Event{seen("a", "kubectl", "apps:patch deployments/status", 20), seen("b", "other", "apps:patch deployments", 30)}, ""},

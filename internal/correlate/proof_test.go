@@ -69,6 +69,7 @@ func TestProof(t *testing.T) {
 		{"the whole object, from a version that is missing", taffrail.Stamp{Version: 12, Generation: 2}, []write{{id: "a", version: 12, generation: 2, object: object(3, "1"), asserts: object(3, "1"), replace: true, based: 11}}, "not proved"},
 		{"the whole object, from it is not known where", taffrail.Stamp{Version: 12, Generation: 2}, []write{{id: "a", version: 12, generation: 2, object: object(3, "1"), asserts: object(3, "1"), replace: true}}, "not proved"},
 		{"the last version has another value", taffrail.Stamp{Version: 12, Generation: 3}, []write{{id: "a", version: 11, generation: 2, object: object(2, "1"), asserts: `{"spec":{"replicas":2}}`}}, "unexplained"},
+		{"an event after it is missing, and took the value away", taffrail.Stamp{Version: 13, Generation: 4}, []write{{id: "a", version: 11, generation: 2, object: object(3, "1"), asserts: patch}, {id: "b", version: 12, generation: 3, object: object(5, "1"), asserts: `{"spec":{"replicas":5}}`}}, "unexplained"},
 		{"a scale", taffrail.Stamp{Version: 11, Generation: 2}, []write{{id: "a", version: 11, object: `{"spec":{"replicas":3}}`, asserts: patch, partial: true}}, "proved a"},
 		{"a scale, and the count shows one more", taffrail.Stamp{Version: 12, Generation: 3}, []write{{id: "a", version: 12, object: `{"spec":{"replicas":3}}`, asserts: patch, partial: true}}, "not proved"},
 		{"before the first reading", taffrail.Stamp{Version: 11, Generation: 2}, []write{{id: "a", version: 9, generation: 1, object: object(3, "1"), asserts: patch}}, "not proved"},

@@ -34,7 +34,7 @@ func replay(v *view, claims []claim) ending {
 	}
 	var e ending
 	for _, r := range runs {
-		if r.state == v.to && len(r.chain) > 0 {
+		if (r.state == v.to || r.state == grown && v.to == "") && len(r.chain) > 0 {
 			e.runs = append(e.runs, r)
 		} else {
 			e.missed = append(e.missed, r)
@@ -105,7 +105,14 @@ func (r run) after(order []claim) run {
 
 // state is the state that a claim leaves, from the one that it finds.
 func (c claim) state(from string) string {
-	if c.delta == nil {
+	switch {
+	case c.to == grows && from == present:
+		return grown
+	case c.to == shrinks && from == grown:
+		return present
+	case c.to == grows || c.to == shrinks:
+		return from
+	case c.delta == nil:
 		return c.to
 	}
 	was, ok := new(big.Rat).SetString(from)

@@ -10,6 +10,14 @@ import (
 // present is the state of an element that a set has; one that it lacks has none.
 const present = "\x02present"
 
+// An element to which another member was added is grown: it is not there as it was, until that member goes. Grows and shrinks are what events do
+// to it, whatever its state.
+const (
+	grown   = "\x02grown"
+	grows   = "\x02grows"
+	shrinks = "\x02shrinks"
+)
+
 // A view is a change as the replay sees it: a state before, one after, and what would have to stand in a request.
 type view struct {
 	taffrail.Change
