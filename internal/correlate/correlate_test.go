@@ -217,7 +217,8 @@ func TestGroupedElements(t *testing.T) {
 	}
 	c := change(t, "ingress", "null", `{"protocol":"tcp","from_port":22,"to_port":22,"cidr_blocks":["10.0.0.0/8"]}`)
 	add, other, gone := rule("a", 1, "AuthorizeSecurityGroupIngress", "10.0.0.0/8"), rule("b", 2, "AuthorizeSecurityGroupIngress", "0.0.0.0/0"), rule("c", 3, "RevokeSecurityGroupIngress", "0.0.0.0/0")
-	for want, events := range map[string][]taffrail.Event{"explained a": {add}, "explained c": {add, other, gone}, "unexplained": {add, other}} {
+	elsewhere := at(t, "d", 4, "ec2:AuthorizeSecurityGroupIngress", `{"groupId":"sg-0a1b2c3d","ipPermissions":[{"ipProtocol":"tcp","fromPort":443,"toPort":443,"ipRanges":[{"cidrIp":"0.0.0.0/0"}]}]}`)
+	for want, events := range map[string][]taffrail.Event{"explained a": {add, elsewhere}, "explained c": {add, other, gone}, "unexplained": {add, other}} {
 		if got := one(t, group(t, c, events...)); told(got) != want {
 			t.Errorf("%d events: %s, want %s: %s", len(events), told(got), want, got.Reason)
 		}

@@ -86,8 +86,8 @@ func (v *version) linkTo(prev version) {
 	}
 	if v.counted && prev.stamp.Generation > 0 && !state.Deleted {
 		steps := v.stamp.Generation - prev.stamp.Generation
-		if differs {
-			steps--
+		if differs || steps == 1 && noted(prev.object) != noted(v.object) {
+			steps-- // deployments count their annotations, too
 		}
 		v.missing = max(0, steps)
 		v.sound = v.missing == 0
@@ -108,6 +108,7 @@ func (v *version) examine(prev version) {
 		v.broken = v.broken || len(managers) > 1 || newest.Before(v.deed.Time.Truncate(time.Second)) || v.deed.Writer != "" && managers[0] != v.deed.Writer
 		v.written = !v.broken
 	}
+	v.written = v.written || !v.broken && !afterPart && wroteIn(v.object, v.deed.Writer, v.deed.Time) && len(managersOf(prev.object)) > 0
 	if !state.Replace && !state.Partial && !state.Deleted && !state.Asserts.IsUnknown() {
 		v.unnamed = !residual(prev.object, v.object, state.Asserts)
 	}
@@ -158,6 +159,13 @@ func fieldNames(a, b taffrail.Value) []string {
 	return slices.Compact(all)
 }
 
+// noted are the annotations of an object.
+func noted(object taffrail.Value) string {
+	meta, _ := object.Field("metadata")
+	annotations, _ := meta.Field("annotations")
+	return canon(annotations)
+}
+
 // overlay puts what is known of a part over the whole as it was.
 func overlay(whole, part taffrail.Value) taffrail.Value {
 	if part.Shape() != taffrail.ShapeObject || whole.Shape() != taffrail.ShapeObject {
@@ -193,6 +201,17 @@ func movedManagers(prev, now taffrail.Value) (managers []string, newest time.Tim
 		return nil, newest // the version before does not tell
 	}
 	return managers, newest
+}
+
+// wroteIn says whether an object notes that a writer wrote at a time, to the second.
+func wroteIn(object taffrail.Value, writer string, at time.Time) bool {
+	for name, when := range managersOf(object) {
+		manager, _, _ := strings.Cut(name, "\x00")
+		if manager == writer && when.Equal(at.Truncate(time.Second)) {
+			return true
+		}
+	}
+	return false
 }
 
 func managersOf(object taffrail.Value) map[string]time.Time {
