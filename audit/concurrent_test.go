@@ -242,3 +242,49 @@ func TestInBetween(t *testing.T) {
 		w.verify()
 	})
 }
+
+// TestSignReadsHashesOnce counts how often storage is asked for hashes: a signature over few entries asks once, over any size.
+func TestSignReadsHashesOnce(t *testing.T) {
+	w := newWorld(t)
+	counted := &countingStorage{Storage: w.storage}
+	w.begin()
+	l := mustOpen(t, counted, w.signer())
+	for size := int64(0); size < 140; {
+		more := 1 + int(size)%3
+		w.append(more)
+		size += int64(more)
+		counted.reads.Store(0)
+		if cp := w.sign(l); cp.Size != size || cp.Root != reference(size) {
+			t.Fatalf("signed %+v", cp.Head)
+		}
+		if n := counted.reads.Load(); n != 1 {
+			t.Errorf("size %d: hashes were read %d times, want once", size, n)
+		}
+	}
+	w.append(700)
+	if cp := w.sign(l); cp.Root != reference(cp.Size) {
+		t.Errorf("signed %+v", cp.Head)
+	}
+}
+
+// A countingStorage counts how often it is asked for hashes.
+type countingStorage struct {
+	audit.Storage
+	reads atomic.Int64
+}
+
+func (s *countingStorage) View(ctx context.Context, f func(audit.Reader) error) error {
+	return s.Storage.View(ctx, func(r audit.Reader) error { return f(countingReader{r, &s.reads}) })
+}
+
+type countingReader struct {
+	audit.Reader
+	reads *atomic.Int64
+}
+
+func (r countingReader) ReadHashes(ids []int64) ([]tlog.Hash, error) {
+	if len(ids) > 0 {
+		r.reads.Add(1)
+	}
+	return r.Reader.ReadHashes(ids)
+}

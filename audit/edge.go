@@ -15,15 +15,19 @@ type edge struct {
 
 // readEdge reads the edge of the tree of the first size entries, as it is stored.
 func readEdge(size int64, r tlog.HashReader) (edge, error) {
-	var ids []int64
+	roots, err := readHashes(r, edgeIDs(size))
+	return edge{size, roots}, err
+}
+
+// edgeIDs are the stored indexes of an edge.
+func edgeIDs(size int64) (ids []int64) {
 	for rest, at := uint64(size), int64(0); rest != 0; {
 		level := bits.Len64(rest) - 1
 		ids = append(ids, tlog.StoredHashIndex(level, at>>level))
 		rest &^= 1 << level
 		at += 1 << level
 	}
-	roots, err := readHashes(r, ids)
-	return edge{size, roots}, err
+	return ids
 }
 
 // root folds the edge into the tree's root (RFC 6962, section 2.1).

@@ -36,7 +36,7 @@ func NewLogKey(vkey string, from, to int64) (LogKey, error) {
 	if from < 0 || from > maxSize || to != 0 && (to <= from || to > maxSize) {
 		return LogKey{}, fmt.Errorf("log key %s: it cannot sign the sizes from %d to before %d", k.name, from, to)
 	}
-	return LogKey{VKey: vkey, From: from, To: to, verifier: v}, nil
+	return LogKey{VKey: vkey, From: from, To: to, verifier: &recent{Verifier: v}}, nil
 }
 
 // Origin is the name of the log.

@@ -91,6 +91,7 @@ func (s surveyor) survey(ctx context.Context, size int64) (survey, error) {
 	if size < s.head.Size {
 		return sv, cutError(s.head, size)
 	}
+	s.r = atOnce(s.r, s.head.Size, size)
 	pruned, err := prunedOf(s.r, s.newest.Size)
 	if err != nil {
 		return sv, err
