@@ -2,6 +2,7 @@ package audit_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -241,6 +242,59 @@ func TestAttacks(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestAttacksWhileItRuns attacks between two signatures of one process, with more appended or not: what a start finds, the next signature
+// finds, whatever the process remembers.
+func TestAttacksWhileItRuns(t *testing.T) {
+	for _, test := range attacks {
+		for _, more := range []int{0, 1, 3} {
+			t.Run(fmt.Sprintf("%s/%d more", test.name, more), func(t *testing.T) {
+				w := newWorld(t)
+				l := w.begin()
+				for _, n := range []int{2, 3, 3, 5} {
+					w.append(n)
+					w.sign(l)
+				}
+				w.storage.Tamper(func(s *audittest.State) { test.attack(w, s) })
+				for range more {
+					err := w.storage.Write(t.Context(), func(tx audit.Writer) error {
+						_, err := audit.Append(tx, []byte(`{"another":"entry"}`))
+						return err
+					})
+					if err != nil { // whoever appends has found it
+						return
+					}
+				}
+				held, before := w.storage.State(), mustHold(t, w.guard)
+				_, signed := l.Sign(t.Context())
+				if test.open == "" {
+					if signed != nil {
+						t.Errorf("sign: %v", signed)
+					}
+					return
+				}
+				_, opened := audit.Open(t.Context(), w.storage, w.signer())
+				var c *audit.CorruptError
+				if !errors.As(signed, &c) || opened == nil || opened.Error() != "open log: "+signed.Error() {
+					t.Errorf("sign: %v; open: %v", signed, opened)
+				}
+				if n := len(w.storage.State().Checkpoints); n != len(held.Checkpoints) || mustHold(t, w.guard) != before {
+					t.Errorf("it was signed: %d checkpoints, guard %+v", n, mustHold(t, w.guard))
+				}
+			})
+		}
+	}
+}
+
+// mustHold is what a guard holds; the zero Head for none.
+func mustHold(t *testing.T, g audit.Guard) audit.Head {
+	t.Helper()
+	h, err := g.Load(t.Context())
+	if err != nil && !errors.Is(err, audit.ErrNoHead) {
+		t.Fatal(err)
+	}
+	return h
 }
 
 // TestOlderCopyRestored restores a backup, and lets it grow: neither the old state nor the new history is signed.

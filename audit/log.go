@@ -15,6 +15,7 @@ type Log struct {
 	storage Storage
 	signer  Signer
 	turn    chan struct{} // holds one token while a round runs
+	signed  Head          // what the last round signed, of whoever holds the token; the zero Head if it failed
 
 	mu   sync.Mutex
 	next *round // has not looked at the log yet, so that whoever comes now is covered by it
@@ -125,7 +126,7 @@ const maxRotations = 3
 func (l *Log) extend(ctx context.Context) (Checkpoint, error) {
 	var lost Head
 	for rotations := 0; ; {
-		sv, err := takeSurvey(ctx, l.storage, l.signer)
+		sv, err := l.survey(ctx)
 		if err != nil {
 			return Checkpoint{}, err
 		}
@@ -144,8 +145,29 @@ func (l *Log) extend(ctx context.Context) (Checkpoint, error) {
 		if err != nil {
 			return Checkpoint{}, err
 		}
-		return cp, l.store(ctx, cp)
+		if err := l.store(ctx, cp); err != nil {
+			return cp, err
+		}
+		l.signed = cp.Head
+		return cp, nil
 	}
+}
+
+// survey asks the guard what was signed. After a round that signed, the next one takes the guard's answer for known: if another process
+// has signed since, the swap is a conflict, and the guard is asked again. Where there is nothing to be swapped, or anything is not as it
+// should be, it is asked in any case.
+func (l *Log) survey(ctx context.Context) (survey, error) {
+	if known := l.signed; known != (Head{}) {
+		l.signed = Head{}
+		if sv, err := takeSurvey(ctx, l.storage, l.signer, known); err == nil && sv.tree.N > known.Size {
+			return sv, nil
+		}
+	}
+	head, err := loadHead(ctx, l.storage, l.signer)
+	if err != nil {
+		return survey{}, err
+	}
+	return takeSurvey(ctx, l.storage, l.signer, head)
 }
 
 func (l *Log) sign(ctx context.Context, sv survey) (Checkpoint, error) {

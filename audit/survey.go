@@ -1,7 +1,6 @@
 package audit
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -50,28 +49,23 @@ func vacant(r Reader) error {
 	return nil
 }
 
-// takeSurvey looks at the guard first and at a snapshot then, so that what the guard knows must be in the snapshot.
-func takeSurvey(ctx context.Context, s Storage, signer Signer) (survey, error) {
-	var sv survey
-	head, err := loadHead(ctx, s, signer)
-	if err != nil {
-		return sv, err
-	}
+// takeSurvey looks at a snapshot that was taken after the guard held this head, so that what the guard knew must be in the snapshot.
+func takeSurvey(ctx context.Context, s Storage, signer Signer, head Head) (sv survey, err error) {
 	err = s.View(ctx, func(r Reader) error {
-		size, err := r.Size()
-		if err != nil {
+		su := surveyor{r: r, head: head, newest: head}
+		if err := su.look(); err != nil {
 			return err
 		}
 		// Other processes sign meanwhile. What they signed before the snapshot was taken, the guard knows by now.
-		newest, err := signer.Head(ctx)
-		if err != nil {
+		if su.claimed() > head.Size {
+			if su.newest, err = signer.Head(ctx); err != nil {
+				return err
+			}
+		}
+		if su.keys, err = signer.Keys(ctx); err != nil {
 			return err
 		}
-		keys, err := signer.Keys(ctx)
-		if err != nil {
-			return err
-		}
-		sv, err = surveyor{r, keys, head, newest}.survey(ctx, size)
+		sv, err = su.survey(ctx)
 		return err
 	})
 	return sv, err
@@ -81,55 +75,79 @@ type surveyor struct {
 	r      Reader
 	keys   Keys // as they are after the snapshot was taken
 	head   Head // the guard's state before the snapshot was taken
-	newest Head // and after
+	newest Head // and after, if the snapshot says that more was signed than that
+
+	size   int64  // of the snapshot
+	pruned int64  // up to where it says that bodies are gone
+	note   []byte // its newest checkpoint; nil if there is none
+}
+
+// look reads what a snapshot says of itself.
+func (s *surveyor) look() (err error) {
+	if s.size, err = s.r.Size(); err != nil {
+		return err
+	}
+	if s.pruned, err = s.r.Pruned(); err != nil {
+		return err
+	}
+	s.note, err = s.r.Checkpoint()
+	return err
+}
+
+// claimed is how much was signed by what the snapshot says, true or not.
+func (s *surveyor) claimed() int64 {
+	text, _ := splitNote(s.note)
+	head, err := ParseCheckpoint(text)
+	if err != nil {
+		return s.pruned
+	}
+	return max(s.pruned, head.Size)
 }
 
 // survey is the check at each start and before each signature. It takes O(log n) for what was signed, and hashes every
 // entry that was not.
-func (s surveyor) survey(ctx context.Context, size int64) (survey, error) {
+func (s surveyor) survey(ctx context.Context) (survey, error) {
 	sv := survey{head: s.head}
-	if size < s.head.Size {
-		return sv, cutError(s.head, size)
+	if s.size < s.head.Size {
+		return sv, cutError(s.head, s.size)
 	}
-	s.r = atOnce(s.r, s.head.Size, size)
-	pruned, err := prunedOf(s.r, s.newest.Size)
-	if err != nil {
+	if err := checkPruned(s.pruned, s.newest.Size); err != nil {
 		return sv, err
 	}
-	signed, err := s.signedEdge(pruned)
+	s.r = atOnce(s.r, s.head.Size, s.size)
+	signed, err := s.signedEdge()
 	if err != nil {
 		return sv, missingHash(err, s.head.Size)
 	}
 	if sv.latest, err = s.latest(); err != nil {
 		return sv, missingHash(err, s.head.Size)
 	}
-	w := walker{r: s.r, edge: signed, pruned: pruned, found: func(c *CorruptError) error { return c }}
-	if err := w.walk(ctx, size, nil); err != nil {
+	w := walker{r: s.r, edge: signed, pruned: s.pruned, found: func(c *CorruptError) error { return c }}
+	if err := w.walk(ctx, s.size, nil); err != nil {
 		return sv, err
 	}
-	sv.tree = tlog.Tree{N: size, Hash: w.edge.root()}
+	sv.tree = tlog.Tree{N: s.size, Hash: w.edge.root()}
 	if s.head.Size > 0 {
-		sv.proof, err = tlog.ProveTree(size, s.head.Size, s.r)
+		sv.proof, err = tlog.ProveTree(s.size, s.head.Size, s.r)
 	}
-	return sv, missingHash(err, size)
+	return sv, missingHash(err, s.size)
 }
 
 func cutError(head Head, size int64) *CorruptError {
 	return corrupt(hintRestored, "the guard knows a log of %d entries, this one has %d", head.Size, size).in(PartGuard).at(size, head.Size)
 }
 
-// prunedOf asks up to where the bodies are gone. Whatever storage says, what was not signed was not pruned.
-func prunedOf(r Reader, signed int64) (int64, error) {
-	n, err := r.Pruned()
-	if err == nil && (n < 0 || n%TileWidth != 0 || n > signed) {
-		err = corrupt(hintPruned, "the bodies of %d entries are said to be pruned, and %d entries were signed", n, signed)
+// checkPruned looks at up to where the bodies are said to be gone. Whatever storage says, what was not signed was not pruned.
+func checkPruned(n, signed int64) error {
+	if n < 0 || n%TileWidth != 0 || n > signed {
+		return corrupt(hintPruned, "the bodies of %d entries are said to be pruned, and %d entries were signed", n, signed)
 	}
-	return n, err
+	return nil
 }
 
 // signedEdge reads the right edge of what the guard covers, and finds the guard's root above it and above the bytes of
 // its last entry, unless that was pruned.
-func (s surveyor) signedEdge(pruned int64) (edge, error) {
+func (s surveyor) signedEdge() (edge, error) {
 	n := s.head.Size
 	e, err := readEdge(n, s.r)
 	if err != nil {
@@ -138,7 +156,7 @@ func (s surveyor) signedEdge(pruned int64) (edge, error) {
 	if e.root() != s.head.Root {
 		return e, corrupt(hintEdited, "the tree of %d entries has another root than the one that was signed", n).at(0, n)
 	}
-	if n <= pruned {
+	if n <= s.pruned {
 		return e, nil
 	}
 	proof, err := tlog.ProveRecord(n, n-1, s.r)
@@ -158,13 +176,12 @@ func (s surveyor) signedEdge(pruned int64) (edge, error) {
 
 // latest opens the newest stored checkpoint, which nobody but this log's keys sign and which the guard must know.
 func (s surveyor) latest() (*Checkpoint, error) {
-	msg, err := s.r.Checkpoint()
-	if err != nil || msg == nil {
-		return nil, err
+	if s.note == nil {
+		return nil, nil
 	}
-	cp, err := s.keys.Open(msg)
+	cp, err := s.keys.Open(s.note)
 	if errors.Is(err, ErrKeyRange) {
-		return nil, s.void(msg)
+		return nil, s.void()
 	}
 	if err != nil {
 		return nil, corrupt(hintOther, "the newest stored checkpoint is not one that this log signed").in(PartCheckpoints).because(err)
@@ -184,9 +201,9 @@ func (s surveyor) latest() (*Checkpoint, error) {
 
 // void looks at a checkpoint by a key that is not valid for its size, because the key was revoked, or was followed by another just when it
 // signed. It counts for nothing, so that its size is signed again; but nothing of ours is larger than the guard knows.
-func (s surveyor) void(msg []byte) error {
-	text, _, _ := bytes.Cut(msg, []byte("\n\n"))
-	head, err := ParseCheckpoint(append(bytes.Clone(text), '\n'))
+func (s surveyor) void() error {
+	text, _ := splitNote(s.note)
+	head, err := ParseCheckpoint(text)
 	if err == nil && head.Size > s.newest.Size {
 		err = aheadError(head.Size, s.newest)
 	}

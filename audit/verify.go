@@ -139,7 +139,10 @@ func (v *verification) pruned(r Reader, signed int64) (err error) {
 	if v.blind {
 		signed = v.report.Size
 	}
-	n, err := prunedOf(r, signed)
+	n, err := r.Pruned()
+	if err == nil {
+		err = checkPruned(n, signed)
+	}
 	if err == nil {
 		v.report.Pruned = n
 	}
