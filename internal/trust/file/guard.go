@@ -23,6 +23,7 @@ type guard struct {
 
 	mu     sync.Mutex
 	synced synced
+	known  knownSlots
 }
 
 // synced is what one handle knows to be durable, because it has synced it itself. The zero value is nothing.
@@ -88,7 +89,7 @@ func (g *guard) unread(err error) error {
 
 // Swap implements [audit.Guard].
 func (g *guard) Swap(ctx context.Context, old, new audit.Head) error {
-	if _, err := formatSlot(record{new, 1}); err != nil {
+	if _, err := audit.FormatCheckpoint(new); err != nil {
 		return &taffrail.Error{Op: "swap guard state", Kind: taffrail.KindInternal, Err: err}
 	}
 	err := locked(ctx, filepath.Join(g.folder, "guard.lock"), func() error {
@@ -132,7 +133,7 @@ func (g *guard) held(f *os.File, info fs.FileInfo) (record, error) {
 	if err != nil {
 		return record{}, err
 	}
-	r, err := parseGuard(text)
+	r, err := parseSlots(text, g.known.parse)
 	if err != nil {
 		return record{}, g.corrupt(err)
 	}
@@ -200,5 +201,6 @@ func (g *guard) put(f *os.File, info fs.FileInfo, r record) error {
 		return fmt.Errorf("sync %s: %w", g.path(), err)
 	}
 	g.synced = synced{info, r}
+	g.known.add(text, r)
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/taffrail-dev/taffrail"
 	"github.com/taffrail-dev/taffrail/audit"
 )
 
@@ -55,14 +56,22 @@ func formatSlot(r record) ([]byte, error) {
 	line = bytes.TrimSuffix(line, []byte("}"))
 	line = fmt.Appendf(line, `,"sum":"%x"}`, sha256.Sum256(line))
 	if len(line) >= slotSize {
-		return nil, fmt.Errorf("guard state: the name of the log has %d bytes, which is too long", len(r.head.Origin))
+		return nil, &taffrail.Error{
+			Op: "format guard state", Kind: taffrail.KindInvalid, Err: fmt.Errorf("the name of the log has %d bytes, which is too long", len(r.head.Origin)),
+			Hint: "begin the log under a shorter name",
+		}
 	}
 	return pad(line), nil
 }
 
 // pad gives the slot of a line.
 func pad(line []byte) []byte {
-	return append(append(line, bytes.Repeat([]byte(" "), slotSize-1-len(line))...), '\n')
+	slot := make([]byte, slotSize)
+	for i := copy(slot, line); i < slotSize; i++ {
+		slot[i] = ' '
+	}
+	slot[slotSize-1] = '\n'
+	return slot
 }
 
 // formatGuard gives a file that holds a record, and nothing in the other slot.
@@ -75,12 +84,15 @@ func formatGuard(r record) ([]byte, error) {
 
 // parseGuard gives the newest record that a file holds. A slot that holds none is what a stop in the midst of writing leaves; if neither
 // holds one, that is no such stop.
-func parseGuard(text []byte) (record, error) {
+func parseGuard(text []byte) (record, error) { return parseSlots(text, parseSlot) }
+
+// parseSlots is parseGuard, with parseSlot or what gives the same.
+func parseSlots(text []byte, parse func([]byte) (record, error)) (record, error) {
 	if len(text) != 2*slotSize {
 		return parseFirst(text)
 	}
-	even, err0 := parseSlot(text[:slotSize])
-	odd, err1 := parseSlot(text[slotSize:])
+	even, err0 := parse(text[:slotSize])
+	odd, err1 := parse(text[slotSize:])
 	switch {
 	case err0 != nil && err1 != nil:
 		return record{}, fmt.Errorf("neither slot holds a state: %w; %w", err0, err1)
@@ -134,6 +146,31 @@ func parseFirst(text []byte) (record, error) {
 		return record{}, err
 	}
 	return r, same(text, r, formatFirst)
+}
+
+// knownSlots are the slots that came last, by their place, and what they hold: whoever swaps again and again meets its own.
+type knownSlots [2]struct {
+	text   []byte
+	record record
+}
+
+// parse is parseSlot.
+func (k *knownSlots) parse(text []byte) (record, error) {
+	for _, one := range k {
+		if one.text != nil && bytes.Equal(one.text, text) {
+			return one.record, nil
+		}
+	}
+	r, err := parseSlot(text)
+	if err == nil {
+		k.add(bytes.Clone(text), r)
+	}
+	return r, err
+}
+
+func (k *knownSlots) add(text []byte, r record) {
+	one := &k[r.sequence%2]
+	one.text, one.record = text, r
 }
 
 func parseLine(text []byte, version int) (record, error) {

@@ -729,6 +729,10 @@ func TestGuardRefusesNonsense(t *testing.T) {
 			t.Errorf("stored %+v", h)
 		}
 	}
+	long := audit.EmptyHead(strings.Repeat("o", slotSize))
+	if err := g.Swap(t.Context(), audit.Head{}, long); taffrail.KindOf(err) != taffrail.KindInvalid {
+		t.Errorf("error is %v", err)
+	}
 	if _, err := g.Load(t.Context()); !errors.Is(err, audit.ErrNoHead) || taffrail.KindOf(err) != taffrail.KindNotFound {
 		t.Errorf("error is %v", err)
 	}
@@ -786,6 +790,26 @@ func FuzzParseGuard(f *testing.F) {
 			t.Fatalf("%q becomes %+v becomes %q, %v", text, r, again, err)
 		}
 	})
+}
+
+// TestKnownSlots gives for each slot what parsing it anew gives, whatever came before.
+func TestKnownSlots(t *testing.T) {
+	var known knownSlots
+	torn := []byte(slotOf(t, 6, 5))
+	torn[20] ^= 1
+	texts := [][]byte{pad(nil), torn, nil, make([]byte, slotSize)}
+	for sequence := int64(1); sequence < 7; sequence++ {
+		texts = append(texts, []byte(slotOf(t, sequence, sequence%4)))
+	}
+	for i := range 300 {
+		text := bytes.Clone(texts[i*i*7%len(texts)])
+		want, wantErr := parseSlot(text)
+		got, err := known.parse(text)
+		if got != want || (err == nil) != (wantErr == nil) {
+			t.Fatalf("step %d: %+v, %v, want %+v, %v", i, got, err, want, wantErr)
+		}
+		clear(text) // it is the caller's
+	}
 }
 
 func FuzzParseSlot(f *testing.F) {
