@@ -175,12 +175,7 @@ func (tx *Tx) deriveBody(index int64, e taffrail.Entry) error {
 			`UPDATE index_scan SET finished_idx = ?, outcome = ?, total = ?, checked = ?, incomplete = ?, commit_hash = ? WHERE id = ?`,
 			index, e.Outcome, body.Coverage.Total, body.Coverage.Checked, body.Coverage.Incomplete, commitOf(body.Stack), e.Request))
 	case taffrail.DriftFound:
-		// A drift of a resource that has one already takes its place.
-		return errors.Join(tx.put(`UPDATE index_drift SET ended_idx = ? WHERE stack = ? AND address = ? AND ended_idx IS NULL`, index, e.Scope, e.Resource), tx.put(
-			`INSERT INTO index_drift (id, stack, address, type, status, finding, since, found_idx, changed_idx) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-			ON CONFLICT (id) DO UPDATE SET stack = excluded.stack, address = excluded.address, type = excluded.type, status = excluded.status,
-			finding = excluded.finding, since = excluded.since, found_idx = excluded.found_idx, changed_idx = excluded.changed_idx, ended_idx = NULL`,
-			body.Drift, e.Scope, e.Resource, body.Type, body.Status, body.Finding.SHA256, at, index, index))
+		return tx.foundDrift(string(body.Drift), string(e.Scope), string(e.Resource), string(body.Type), string(body.Status), body.Finding.SHA256, at, index)
 	case taffrail.DriftChanged:
 		return tx.put(`UPDATE index_drift SET type = ?, status = ?, finding = ?, changed_idx = ? WHERE id = ?`,
 			body.Type, body.Status, body.Finding.SHA256, index, body.Drift)

@@ -16,7 +16,8 @@ type waitingRows struct {
 	table, columns string
 	width          int // columns
 	values         []any
-	earlier        int // how many of the values are of earlier updates of the group
+	earlier        int                            // how many of the values are of earlier updates of the group
+	write          func(tx *Tx, rows []any) error // in the place of an insert; nil: an insert
 }
 
 // maxRows is how many rows are written in one statement. It is a power of two, as is the number of rows in each statement, so that
@@ -91,17 +92,33 @@ func (tx *Tx) flushAll() error {
 func (tx *Tx) writeRows(w *waitingRows) error {
 	values := w.values
 	w.values = nil
-	row := "(?" + strings.Repeat(",?", w.width-1) + ")"
+	write := w.write
+	if write == nil {
+		write = func(tx *Tx, rows []any) error {
+			return tx.run("INSERT INTO "+w.table+" ("+w.columns+") VALUES "+places(w.width, len(rows)/w.width), rows)
+		}
+	}
+	return inParts(values, w.width, func(rows []any) error { return write(tx, rows) })
+}
+
+// inParts calls f with rows, so many at a time that there are few statements.
+func inParts(values []any, width int, f func(rows []any) error) error {
 	for n := maxRows; len(values) > 0; n /= 2 {
-		for len(values) >= n*w.width {
-			part := values[:n*w.width]
-			values = values[n*w.width:]
-			if err := tx.run("INSERT INTO "+w.table+" ("+w.columns+") VALUES "+row+strings.Repeat(","+row, n-1), part); err != nil {
+		for len(values) >= n*width {
+			part := values[:n*width]
+			values = values[n*width:]
+			if err := f(part); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+// places are those of some rows.
+func places(width, rows int) string {
+	row := "(?" + strings.Repeat(",?", width-1) + ")"
+	return row + strings.Repeat(","+row, rows-1)
 }
 
 // exec runs a statement, now or later: its arguments must not be changed afterwards.
