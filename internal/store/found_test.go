@@ -28,10 +28,18 @@ func driftsOfOneTransactionAreAsThoseOfMany(t *testing.T, p *place) {
 		}
 		single, whole := p.fresh(t), p.fresh(t)
 		one := single.store(t, store.Create)
-		for _, e := range entries {
-			update(t, one, e)
+		update(t, one, entries...)
+		err := whole.store(t, store.Create).Update(t.Context(), func(tx *store.Tx) error {
+			for _, e := range entries {
+				if _, err := tx.Append(e); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
 		}
-		update(t, whole.store(t, store.Create), entries...)
 		if diff := cmp.Diff(single.rows(t, rows), whole.rows(t, rows)); diff != "" {
 			t.Errorf("seed %d: %s", seed, diff)
 		}
