@@ -28,3 +28,6 @@ func (tx *Tx) Waits() (bool, error) {
 	err := tx.get(query, nil, &level)
 	return level == "2" || level == "on", err
 }
+
+// Waiting is how many updates wait for their turn.
+func (s *Store) Waiting() int { return len(s.queue) }
