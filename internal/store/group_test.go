@@ -27,7 +27,7 @@ type groupMember struct {
 }
 
 func appended(tx *store.Tx, e taffrail.Entry, n int) error {
-	e.Actor = fmt.Sprint("taffrail/", n) // a group of its own, which the index must come to know or forget
+	e.Actor = fmt.Sprint("taffrail/", n/2) // a group of two updates, which the index must come to know or forget
 	_, err := tx.Append(e)
 	return err
 }
