@@ -67,8 +67,6 @@ func list(v any) l {
 
 func pick[T any](r *rand.Rand, all ...T) T { return all[r.IntN(len(all))] }
 
-func cidr(r *rand.Rand) string { return fmt.Sprintf("10.%d.0.0/16", r.IntN(30)) }
-
 // tagsOf gives a map of tags from a list of pairs.
 func tagsOf(v any, key, value string) m {
 	out := m{}

@@ -36,8 +36,9 @@ func main() {
 	flag.BoolVar(&o.verbose, "v", false, "print each answer that is not right")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	if err := run(ctx, o); err != nil {
+	err := run(ctx, o)
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "whodunit:", err)
 		os.Exit(1)
 	}

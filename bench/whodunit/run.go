@@ -29,7 +29,7 @@ func run(ctx context.Context, o options) error {
 		if err != nil {
 			return err
 		}
-		defer os.Remove(file)
+		defer func() { _ = os.Remove(file) }()
 		args = []string{"--models", file}
 	}
 	answers, err := ask(ctx, o.taffrail, items, args...)

@@ -1,10 +1,8 @@
 package main
 
 import (
-	"cmp"
 	"encoding/json"
 	"fmt"
-	"slices"
 )
 
 // An answer is one line of answers, as far as it is scored.
@@ -161,8 +159,3 @@ func bins(all []judged) []bin {
 func abs(x float64) float64 { return max(x, -x) }
 
 func percent(n, of int) string { return fmt.Sprintf("%.1f", 100*float64(n)/float64(max(1, of))) }
-
-func sortedBy[T any, K cmp.Ordered](all []T, by func(T) K) []T {
-	slices.SortStableFunc(all, func(a, b T) int { return cmp.Compare(by(a), by(b)) })
-	return all
-}

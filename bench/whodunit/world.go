@@ -34,7 +34,7 @@ type writer struct {
 }
 
 // dial is how bad the log of a corpus is.
-type dial struct{ missing, failed, redacted, tied, late float64 }
+type dial struct{ missing, failed, redacted, tied float64 }
 
 // tellAWS makes one case of a kind.
 func tellAWS(ctx context.Context, e *emulator, k kind, seed int, d dial) (item, error) {

@@ -20,10 +20,9 @@ const maxRuns = 64
 
 // An ending is what a replay came to.
 type ending struct {
-	runs    []run // those that end in the value that was found
-	missed  []run // those that do not
-	tied    bool  // they end in different events
-	dropped []claim
+	runs   []run // those that end in the value that was found
+	missed []run // those that do not
+	tied   bool  // they end in different events
 }
 
 // replay lets the claims follow one another from the value before. Those at the same time are tried in each order.
