@@ -3,7 +3,6 @@ package audit
 import (
 	"archive/tar"
 	"cmp"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -167,8 +166,8 @@ func (v *bundleVerifier) fullTile(n int64) (tlog.Hash, error) {
 }
 
 func (v *bundleVerifier) entry(index int64, leaf []byte) {
-	var h header
-	if err := json.Unmarshal(leaf, &h); err != nil {
+	h, err := parseHeader(leaf)
+	if err != nil {
 		v.report.fail(VerdictEntries, "entry %d is no JSON object: %v", index, err)
 		return
 	}

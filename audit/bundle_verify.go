@@ -371,8 +371,8 @@ func (v *bundleVerifier) takeProof(h *tar.Header, base string) error {
 		v.report.fail(VerdictEntries, "entry %d is not in the tree of the checkpoint", index)
 		return nil
 	}
-	var head header
-	if err := json.Unmarshal(leaf, &head); err != nil {
+	head, err := parseHeader(leaf)
+	if err != nil {
 		v.report.fail(VerdictEntries, "entry %d is no JSON object: %v", index, err)
 		return nil
 	}

@@ -125,18 +125,6 @@ func (r *BundleReport) settle(name string, f Finding, format string, args ...any
 	}
 }
 
-// header is what every entry has in clear, as far as a verifier makes use of it.
-type header struct {
-	Type    string `json:"type"`
-	Time    string `json:"time"`
-	Counter int64  `json:"counter"`
-	Outcome string `json:"outcome"`
-	Intent  *int64 `json:"intent"`
-
-	Digests   []string `json:"_sd"` // of fields that stand outside (RFC 9901)
-	Algorithm string   `json:"_sd_alg"`
-}
-
 // OutcomeIntended marks an entry that says what is about to be done. Another, whose intent is its index, says how it went.
 const OutcomeIntended = "intended"
 
