@@ -27,7 +27,7 @@ func (tx *Tx) writeFound(rows []any) error {
 	for at := 0; at < len(rows); at += foundWidth {
 		keys := tx.foundKeys(rows[at : at+foundWidth])
 		if slices.ContainsFunc(keys, func(k [2]string) bool { return taken[k] }) {
-			if err := inParts(rows[begin:at], foundWidth, tx.writeDistinct); err != nil {
+			if err := tx.inParts(rows[begin:at], foundWidth, tx.writeDistinct); err != nil {
 				return err
 			}
 			clear(taken)
@@ -37,7 +37,7 @@ func (tx *Tx) writeFound(rows []any) error {
 			taken[k] = true
 		}
 	}
-	return inParts(rows[begin:], foundWidth, tx.writeDistinct)
+	return tx.inParts(rows[begin:], foundWidth, tx.writeDistinct)
 }
 
 // foundKeys are what no two rows of one statement may share, as the database holds it.
@@ -52,16 +52,14 @@ func (tx *Tx) writeDistinct(rows []any) error {
 	for at := 0; at < len(rows); at += foundWidth {
 		ended = append(ended, rows[at+foundIndex], rows[at+foundStack], rows[at+foundAddress])
 	}
-	values := "(CAST(? AS BIGINT), CAST(? AS TEXT), CAST(? AS TEXT))"
-	if len(ended) > 3 {
-		values += "," + places(3, len(ended)/3-1)
-	}
-	err := tx.run("WITH v (idx, stack, address) AS (VALUES "+values+") UPDATE "+table+" SET ended_idx = v.idx FROM v WHERE "+
-		table+".stack = v.stack AND "+table+".address = v.address AND "+table+".ended_idx IS NULL", ended)
+	source, args := tx.source(table, 3, ended)
+	err := tx.run("WITH v (idx, stack, address) AS ("+source+") UPDATE "+table+" SET ended_idx = v.idx FROM v WHERE "+
+		table+".stack = v.stack AND "+table+".address = v.address AND "+table+".ended_idx IS NULL", args)
 	if err != nil {
 		return err
 	}
-	return tx.run("INSERT INTO "+table+" ("+foundColumns+") VALUES "+places(foundWidth, len(rows)/foundWidth)+`
+	source, args = tx.source(table, foundWidth, rows)
+	return tx.run("INSERT INTO "+table+" ("+foundColumns+") "+source+`
 		ON CONFLICT (id) DO UPDATE SET stack = excluded.stack, address = excluded.address, type = excluded.type, status = excluded.status,
-		finding = excluded.finding, since = excluded.since, found_idx = excluded.found_idx, changed_idx = excluded.changed_idx, ended_idx = NULL`, rows)
+		finding = excluded.finding, since = excluded.since, found_idx = excluded.found_idx, changed_idx = excluded.changed_idx, ended_idx = NULL`, args)
 }

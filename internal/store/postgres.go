@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"net"
 	"strconv"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -108,6 +109,40 @@ func sendPostgres(ctx context.Context, conn *sql.Conn, calls []call) error {
 		}
 		return raw.(*stdlib.Conn).Conn().SendBatch(ctx, &batch).Close()
 	})
+}
+
+// arrays gives rows by their columns, so that statements are short and few, however many rows there are. All values of a column are of one
+// type: integers, texts or bytes.
+func arrays(table string, width int, rows []any) (source string, args []any) {
+	var names, wanted, types []string
+	for c := range width {
+		name := "c" + strconv.Itoa(c)
+		column, of := columnOf(width, rows[c:])
+		names, wanted, types, args = append(names, name), append(wanted, name), append(types, "CAST(? AS "+of+"[])"), append(args, column)
+	}
+	if table == "text_entry" {
+		wanted[1] = "CAST(c1 AS TSVECTOR)"
+	}
+	return "SELECT " + strings.Join(wanted, ", ") + " FROM unnest(" + strings.Join(types, ", ") + ") AS r (" + strings.Join(names, ", ") + ")", args
+}
+
+// columnOf gives the first value of each row as one argument, and what its values are.
+func columnOf(width int, rows []any) (column any, of string) {
+	switch rows[0].(type) {
+	case int64:
+		return every[int64](width, rows), "BIGINT"
+	case []byte:
+		return every[[]byte](width, rows), "BYTEA"
+	}
+	return every[string](width, rows), "TEXT"
+}
+
+func every[T any](width int, rows []any) []T {
+	column := make([]T, 0, len(rows)/width+1)
+	for i := 0; i < len(rows); i += width {
+		column = append(column, rows[i].(T))
+	}
+	return column
 }
 
 // classifyPostgres maps what Postgres and the way to it say to a kind and a hint.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"slices"
 	"strings"
 )
 
@@ -21,7 +22,7 @@ type waitingRows struct {
 }
 
 // maxRows is how many rows are written in one statement. It is a power of two, as is the number of rows in each statement, so that
-// there are few statements to be prepared.
+// there are few statements to be prepared; where rows are given as arrays, they are of any number.
 const maxRows = 128
 
 // insert has a row written. A value must not be changed afterwards.
@@ -95,14 +96,23 @@ func (tx *Tx) writeRows(w *waitingRows) error {
 	write := w.write
 	if write == nil {
 		write = func(tx *Tx, rows []any) error {
-			return tx.run("INSERT INTO "+w.table+" ("+w.columns+") VALUES "+places(w.width, len(rows)/w.width), rows)
+			source, args := tx.source(w.table, w.width, rows)
+			return tx.run("INSERT INTO "+w.table+" ("+w.columns+") "+source, args)
 		}
 	}
-	return inParts(values, w.width, func(rows []any) error { return write(tx, rows) })
+	return tx.inParts(values, w.width, func(rows []any) error { return write(tx, rows) })
 }
 
 // inParts calls f with rows, so many at a time that there are few statements.
-func inParts(values []any, width int, f func(rows []any) error) error {
+func (tx *Tx) inParts(values []any, width int, f func(rows []any) error) error {
+	if tx.dialect.source != nil {
+		for part := range slices.Chunk(values, maxRows*width) {
+			if err := f(part); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 	for n := maxRows; len(values) > 0; n /= 2 {
 		for len(values) >= n*width {
 			part := values[:n*width]
@@ -115,10 +125,14 @@ func inParts(values []any, width int, f func(rows []any) error) error {
 	return nil
 }
 
-// places are those of some rows.
-func places(width, rows int) string {
+// source writes rows for a table as a part of a statement, and gives its arguments. The rows are as the database can hold them then.
+func (tx *Tx) source(table string, width int, rows []any) (string, []any) {
+	rows = tx.hold(table, rows)
+	if tx.dialect.source != nil {
+		return tx.dialect.source(table, width, rows)
+	}
 	row := "(?" + strings.Repeat(",?", width-1) + ")"
-	return row + strings.Repeat(","+row, rows-1)
+	return "VALUES " + row + strings.Repeat(","+row, len(rows)/width-1), rows
 }
 
 // exec runs a statement, now or later: its arguments must not be changed afterwards.
@@ -133,13 +147,13 @@ func (tx *Tx) put(statement string, args ...any) error {
 	if err := tx.flush(statement); err != nil {
 		return err
 	}
-	return tx.run(statement, args)
+	return tx.run(statement, tx.hold(statement, args))
 }
 
 // run runs a statement of which nothing is asked but that it works. Many of them are sent at once: each waits until an answer is needed, or
-// the transaction ends.
+// the transaction ends. The arguments are as the database can hold them.
 func (tx *Tx) run(statement string, args []any) error {
-	tx.unsent = append(tx.unsent, call{tx.dialect.bind(statement), tx.hold(statement, args)})
+	tx.unsent = append(tx.unsent, call{tx.dialect.bind(statement), args})
 	if len(tx.unsent) < maxUnsent {
 		return nil
 	}
