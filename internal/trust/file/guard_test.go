@@ -180,7 +180,8 @@ func TestGuardGarbage(t *testing.T) {
 		return string(pad([]byte(strings.Replace(line, "SUM", sumOf(line), 1))))
 	}
 	line := strings.TrimRight(even, " \n")
-	line = line[:strings.Index(line, `"sum":"`)] + `"sum":"SUM"}`
+	line, _, _ = strings.Cut(line, `"sum":"`)
+	line += `"sum":"SUM"}`
 	for name, text := range map[string]string{
 		"empty":           "",
 		"torn":            good[:len(good)/2],
