@@ -43,6 +43,7 @@ var someLeaves = map[string]bool{
 	"{\"a\":\"\x7f\"}":                     true,
 	`{"a":"\x"}`:                           false,
 	`{"a":"\u00g0"}`:                       false,
+	`{"a":"\u123g"}`:                       false,
 	`{"a":"\u12"}`:                         false,
 	`{"a":"\ud800"}`:                       true,
 	`{"a":"b`:                              false,
