@@ -132,7 +132,7 @@ type LogEntry struct {
 	Index    int64             `json:"index"`
 	LeafHash string            `json:"leaf_hash"` // base64
 	Leaf     []byte            `json:"-"`         // the exact bytes
-	Level    audit.Level       `json:"level"` // how far it has come
+	Level    audit.Level       `json:"level"`     // how far it has come
 	Entry    taffrail.Entry    `json:"entry"`
 	Fields   []Field           `json:"fields,omitempty"` // that stand beside the entry; an erased one is missing
 	Blobs    map[string][]byte `json:"-"`                // payloads that the body names, by SHA-256; an erased one is missing
