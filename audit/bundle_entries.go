@@ -293,8 +293,8 @@ func (v *bundleVerifier) concludeChronicle() {
 	case n == 0:
 		r.settle(VerdictIntents, FindingOK, "every intent in the range has its outcome")
 	case m.To == m.Size:
-		r.settle(VerdictIntents, FindingNotChecked, "%d intents have no outcome yet, at the end of the log", n)
+		r.settle(VerdictIntents, FindingNotChecked, "intents without an outcome yet, at the end of the log: %d", n)
 	default:
-		r.settle(VerdictIntents, FindingNotChecked, "%d intents have no outcome in the range", n)
+		r.settle(VerdictIntents, FindingNotChecked, "intents without an outcome in the range: %d", n)
 	}
 }
