@@ -53,8 +53,9 @@ func (tx *Tx) writeDistinct(rows []any) error {
 		ended = append(ended, rows[at+foundIndex], rows[at+foundStack], rows[at+foundAddress])
 	}
 	source, args := tx.source(table, 3, ended)
-	err := tx.run("WITH v (idx, stack, address) AS ("+source+") UPDATE "+table+" SET ended_idx = v.idx FROM v WHERE "+
-		table+".stack = v.stack AND "+table+".address = v.address AND "+table+".ended_idx IS NULL", args)
+	// By its key, which is looked for by another: so that no database thinks of reading all that are open, and comparing each.
+	err := tx.run("WITH v (idx, stack, address) AS ("+source+") UPDATE "+table+" SET ended_idx = v.idx FROM v WHERE "+table+`.id =
+		(SELECT o.id FROM `+table+" AS o WHERE o.stack = v.stack AND o.address = v.address AND o.ended_idx IS NULL)", args)
 	if err != nil {
 		return err
 	}
