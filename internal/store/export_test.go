@@ -10,6 +10,7 @@ var (
 	WordsOf       = wordsOf
 	ParseSnapshot = parseSnapshot
 	ClassifyState = classifyState
+	OpenSQLiteAt  = openSQLiteAt
 )
 
 // LimitPages bounds how large the database may grow, as a full disk does.
