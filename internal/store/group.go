@@ -78,7 +78,8 @@ func (tx *Tx) mark() error {
 		return err
 	}
 	m := &tx.began
-	edge := append(m.known.edge[:0], tx.known.edge...) //nolint:gocritic // its memory is used again
+	edge := m.known.edge[:0]
+	edge = append(edge, tx.known.edge...)
 	*m = marked{set: true, unsent: len(tx.unsent), known: *tx.known, added: m.added[:0]}
 	m.known.edge = edge
 	for _, w := range tx.waiting {
@@ -156,7 +157,8 @@ func (tx *Tx) undo(cause error) error {
 	for _, g := range m.added {
 		delete(groups, g)
 	}
-	edge := append(tx.known.edge[:0], m.known.edge...) //nolint:gocritic // likewise
+	edge := tx.known.edge[:0]
+	edge = append(edge, m.known.edge...)
 	*tx.known = m.known
 	tx.known.edge, tx.known.groups = edge, groups
 	tx.unsent = tx.unsent[:min(m.unsent, len(tx.unsent))]
