@@ -1,6 +1,7 @@
 package state
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -33,7 +34,8 @@ func TestParse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(Header{Lineage: "l-1", Serial: 12, Tool: "1.11.4"}, s.Header); diff != "" {
+	want := Header{Lineage: "l-1", Serial: 12, Tool: "1.11.4", Digest: fmt.Sprintf("%x", sha256.Sum256([]byte(whole)))}
+	if diff := cmp.Diff(want, s.Header); diff != "" {
 		t.Error(diff)
 	}
 	var lines []string
@@ -42,13 +44,13 @@ func TestParse(t *testing.T) {
 		lines = append(lines, fmt.Sprintf("%s deposed=%q tainted=%t %s v%d attributes=%s flat=%v marks=%v private=%x identity=%s v%d",
 			in.Address(), in.Deposed, in.Tainted, in.Provider, in.SchemaVersion, in.Attributes, in.Flat, in.Marks, in.Private, in.Identity, in.IdentityVersion))
 	}
-	want := []string{
+	instances := []string{
 		`module.m["a.b"].t.n[0] deposed="" tainted=false module.m.provider["h.example/ns/p"].west v3 attributes={"id":"i-0","n":9007199254740993} flat=map[] marks=[[{n false}]] private=0102 identity={"k": 1} v2`,
 		`module.m["a.b"].t.n["x/y"] deposed="" tainted=true module.m.provider["h.example/ns/p"].west v0 attributes= flat=map[id:i-1] marks=[] private= identity= v0`,
 		`module.m["a.b"].t.n deposed="0011aabb" tainted=false module.m.provider["h.example/ns/p"].west v0 attributes={"id":5} flat=map[] marks=[] private= identity= v0`,
 		`t.o deposed="" tainted=false provider["h.example/ns/p"].all["k"] v0 attributes={} flat=map[] marks=[] private= identity= v0`,
 	}
-	if diff := cmp.Diff(want, lines); diff != "" {
+	if diff := cmp.Diff(instances, lines); diff != "" {
 		t.Error(diff)
 	}
 	if diff := cmp.Diff([]value.Mark{{{Name: "n"}}}, s.Instances[0].Marks); diff != "" {
