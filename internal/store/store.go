@@ -8,6 +8,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 
@@ -88,17 +89,37 @@ func (s *Store) Read(ctx context.Context, f func(*Tx) error) error {
 	return f(tx)
 }
 
-// open begins a transaction on a connection of its own.
+// maxLost is how many connections may be found lost, one after the other, before that is an error: more than are kept idle.
+const maxLost = 10
+
+// open begins a transaction on a connection of its own. Connections that were kept and are lost, as after a restart of the server, are thrown
+// away.
 func (s *Store) open(ctx context.Context, db *sql.DB, options *sql.TxOptions) (*Tx, error) {
-	conn, err := db.Conn(ctx)
-	if err != nil {
-		return nil, err
+	for lost := 0; ; lost++ {
+		conn, err := db.Conn(ctx)
+		if err != nil {
+			return nil, err
+		}
+		tx, err := conn.BeginTx(ctx, options)
+		if err == nil {
+			return &Tx{ctx: ctx, conn: conn, sql: tx, dialect: s.dialect, known: &knowledge{}}, nil
+		}
+		gone := isLost(err)
+		if gone {
+			_ = conn.Raw(func(any) error { return driver.ErrBadConn }) // so that it does not go back to the others
+		}
+		if err = errors.Join(err, closed(conn)); !gone || lost == maxLost || ctx.Err() != nil {
+			return nil, err
+		}
 	}
-	tx, err := conn.BeginTx(ctx, options)
-	if err != nil {
-		return nil, errors.Join(err, conn.Close())
+}
+
+// closed closes a connection that may be thrown away already.
+func closed(conn *sql.Conn) error {
+	if err := conn.Close(); !errors.Is(err, sql.ErrConnDone) {
+		return err
 	}
-	return &Tx{ctx: ctx, conn: conn, sql: tx, dialect: s.dialect, known: &knowledge{}}, nil
+	return nil
 }
 
 // end rolls a transaction back, unless it is over, and gives the connection free.
