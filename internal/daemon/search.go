@@ -88,14 +88,19 @@ type seen struct{ witnessed, anchored int64 }
 // seenOutside reads it off the receipts.
 func seenOutside(tx *store.Tx) (s seen, err error) {
 	err = tx.Receipts(func(r audit.Receipt) error {
-		if r.Kind == receiptWitnesses {
-			s.witnessed = max(s.witnessed, r.Size)
-		} else {
-			s.anchored = max(s.anchored, r.Size)
-		}
+		s.take(r)
 		return nil
 	})
 	return s, err
+}
+
+// take counts what one receipt says.
+func (s *seen) take(r audit.Receipt) {
+	if r.Kind == receiptWitnesses {
+		s.witnessed = max(s.witnessed, r.Size)
+	} else {
+		s.anchored = max(s.anchored, r.Size)
+	}
 }
 
 // level is that of an entry that is signed.

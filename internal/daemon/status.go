@@ -76,7 +76,9 @@ func (s *LogStatus) fill(tx *store.Tx) (err error) {
 // fillReceipts takes the newest receipt of each authority.
 func (s *LogStatus) fillReceipts(tx *store.Tx) error {
 	newest := map[[2]string]ReceiptInfo{}
+	var outside seen
 	err := tx.Receipts(func(r audit.Receipt) error {
+		outside.take(r)
 		key := [2]string{r.Kind, r.Anchor}
 		if old, ok := newest[key]; !ok || r.Size > old.Size {
 			newest[key] = ReceiptInfo{Kind: r.Kind, Anchor: r.Anchor, Size: r.Size, At: r.At}
@@ -85,12 +87,8 @@ func (s *LogStatus) fillReceipts(tx *store.Tx) error {
 	})
 	for _, r := range newest {
 		s.Receipts = append(s.Receipts, r)
-		if r.Kind == receiptWitnesses {
-			s.Witnessed = max(s.Witnessed, r.Size)
-		} else {
-			s.Anchored = max(s.Anchored, r.Size)
-		}
 	}
+	s.Witnessed, s.Anchored = outside.witnessed, outside.anchored
 	slices.SortFunc(s.Receipts, func(a, b ReceiptInfo) int {
 		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Anchor, b.Anchor))
 	})
