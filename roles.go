@@ -120,10 +120,34 @@ type Sealer interface {
 	Seal(v Value) Value
 }
 
-// A Decoder turns one raw record of an audit source into an Event. Every reader of events has one; it stands alone, too.
+// A Decoder turns one raw record of an audit source into an Event. Every source of events has one; it stands alone, too.
 type Decoder interface {
-	// Decode gives the event of one record. It is a function of the record and of the key that secrets are sealed with. Bytes that are no
-	// record of the source are an error of [KindInvalid], which quotes nothing of them. A record whose bodies were left out or hidden is
-	// an event that says so.
+	// Decode gives the event of one record, as it was delivered or as it was kept. It is a function of the record and of the key that secrets
+	// are sealed with. Bytes that are no record of the source are an error of [KindInvalid], which quotes nothing of them. A record whose
+	// bodies were left out or hidden is an event that says so.
 	Decode(record []byte) (Event, error)
+}
+
+// A Keeper says what is stored of a record. Every Decoder whose records are taken into the log is one.
+type Keeper interface {
+	// Keep gives what is stored of a record that was delivered. What Decode takes Keep takes, and what Decode refuses it refuses. Decode gives
+	// the same event for what is kept as for what was delivered, but for the digest. The head is the one that [HeadOf] gives for that event; of
+	// keys there may be more, and of an event that changes nothing there need be none.
+	Keep(record []byte) (Kept, error)
+}
+
+// An EventReader reads what an audit source has put somewhere, in its own time.
+type EventReader interface {
+	// ReadEvents emits what was delivered after a cursor, batch by batch and never two at once, and returns when there is nothing more for
+	// now. It is called again after a pause, with the last cursor that was stored. When emit gives nil the batch is in the log, for good; only then
+	// may a reader tell the source so. When emit fails, ReadEvents stops and returns that error as it is. What cannot be read is a [Record]
+	// with a Fault where others can still be read after it, and an error where not.
+	ReadEvents(ctx context.Context, after Cursor, emit func(Batch) error) error
+}
+
+// An EventReceiver is sent events by an audit source, or by who collects for it.
+type EventReceiver interface {
+	// Receive takes what is sent until ctx ends, and returns nil then. It calls ready once, with the address at which it can be reached. Emit may be
+	// called by many at once. A sender is told that it was taken after emit gave nil, and not before: the batch is then in the log.
+	Receive(ctx context.Context, ready func(address string), emit func(context.Context, Batch) error) error
 }
