@@ -42,6 +42,10 @@ func Open(ctx context.Context, folder string, mode Mode) (*Store, error) {
 			return nil, sqliteDialect.boundary("open log database", errors.Join(err, s.disconnect()))
 		}
 		s.writer.SetMaxOpenConns(1)
+		// The first connection of all turns the write-ahead log on. SQLite does not wait for others there, and they would fail.
+		if err := s.alone(ctx, func() error { return s.writer.PingContext(ctx) }); err != nil {
+			return nil, sqliteDialect.boundary("open log database", errors.Join(fmt.Errorf("%s: %w", path, err), s.disconnect()))
+		}
 	}
 	return start(ctx, s, mode)
 }
