@@ -26,6 +26,9 @@ const (
 	EntryPruned       EntryType = "log.pruned"
 	EntryKeyRotated   EntryType = "key.rotated"
 	EntryKeyRevoked   EntryType = "key.revoked"
+
+	EntryEventsReceived EntryType = "events.received"
+	EntryCauseFound     EntryType = "cause.found"
 )
 
 // An Outcome says how what an entry is about went.
@@ -238,6 +241,9 @@ var bodies = map[bodyKind]func([]byte) (EntryBody, error){
 	kindOf(Pruned{}):       decodeBody[Pruned],
 	kindOf(KeyRotated{}):   decodeBody[KeyRotated],
 	kindOf(KeyRevoked{}):   decodeBody[KeyRevoked],
+
+	kindOf(EventsReceived{}): decodeBody[EventsReceived],
+	kindOf(CauseFound{}):     decodeBody[CauseFound],
 }
 
 type bodyKind struct {

@@ -10,8 +10,12 @@ type Record struct {
 	Fault  string // what is known to be wrong with it already, without quoting it; empty: nothing
 }
 
-// A Cursor says how far a reader has come. It is the reader's own, and nobody else looks into it.
+// A Cursor says how far a reader has come. It is the reader's own, and nobody else looks into it. It stands in an entry of the log, in clear, and
+// has at most [MaxCursor] bytes.
 type Cursor string
+
+// MaxCursor is how many bytes a cursor may have.
+const MaxCursor = 16 << 10
 
 // A Batch is what was delivered at once, or a part of it: at most [MaxBatchRecords] records and about [MaxBatchBytes] of them. It becomes one
 // entry of the log.

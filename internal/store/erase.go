@@ -88,6 +88,9 @@ func (tx *Tx) ErasePayload(index int64, sha256 string) error {
 	if b, ok := e.Body.(taffrail.ScanFinished); ok && b.Versions != nil && b.Versions.Blob.SHA256 == sha256 {
 		return tx.deriveStackVersions(e.Scope)
 	}
+	if _, ok := e.Body.(taffrail.EventsReceived); ok {
+		return tx.exec("DELETE FROM index_event WHERE idx = ?", index)
+	}
 	return nil
 }
 
@@ -161,7 +164,7 @@ func (tx *Tx) Prune(before int64) (payloads int64, err error) {
 	if err != nil {
 		return 0, err
 	}
-	for _, table := range []string{"disclosure", "index_payload", "index_entry", "entry"} {
+	for _, table := range []string{"disclosure", "index_payload", "index_event", "index_batch", "index_entry", "entry"} {
 		if err := tx.exec("DELETE FROM "+table+" WHERE idx < ?", before); err != nil {
 			return 0, err
 		}

@@ -160,7 +160,7 @@ func nanos(t time.Time) int64 {
 	return t.UnixNano()
 }
 
-// deriveBody writes the rows that follow from what scans say.
+// deriveBody writes the rows that follow from what scans and sources say.
 func (tx *Tx) deriveBody(index int64, e taffrail.Entry) error {
 	at := e.Time.UTC().Format(time.RFC3339Nano)
 	switch body := e.Body.(type) {
@@ -181,6 +181,10 @@ func (tx *Tx) deriveBody(index int64, e taffrail.Entry) error {
 			body.Type, body.Status, body.Finding.SHA256, index, body.Drift)
 	case taffrail.DriftEnded:
 		return tx.put(`UPDATE index_drift SET ended_idx = ? WHERE id = ?`, index, body.Drift)
+	case taffrail.EventsReceived:
+		return tx.deriveEvents(index, body)
+	case taffrail.CauseFound:
+		return tx.deriveCause(index, body)
 	}
 	return nil
 }

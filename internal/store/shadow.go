@@ -130,7 +130,7 @@ func (tx *Tx) compareAll(tables []string) (rows int64, changed []string, text bo
 func (tx *Tx) unexplained() (lines []string, err error) {
 	for _, u := range tx.unread {
 		var by int64
-		if err := tx.get("SELECT count(*) FROM shadow_redaction WHERE payload = ?", []any{u.versions.Blob.SHA256}, &by); err != nil {
+		if err := tx.get("SELECT count(*) FROM shadow_redaction WHERE payload = ?", []any{u.payload}, &by); err != nil {
 			return nil, err
 		}
 		if by == 0 {

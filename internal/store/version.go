@@ -19,7 +19,7 @@ func (tx *Tx) deriveVersions(index int64, stack taffrail.StackID, v *taffrail.Ve
 	}
 	data, err := tx.Blob(v.Blob)
 	if errors.Is(err, audit.ErrMissing) || taffrail.KindOf(err) == taffrail.KindCorrupt {
-		tx.unread = append(tx.unread, unread{index, v, err})
+		tx.unread = append(tx.unread, unread{index, fmt.Sprintf("index_version: entry %d: %d versions", index, v.Changed), v.Blob.SHA256, err})
 		return nil
 	}
 	if err != nil {
@@ -32,16 +32,15 @@ func (tx *Tx) deriveVersions(index int64, stack taffrail.StackID, v *taffrail.Ve
 	return rows.flush()
 }
 
-// unread are versions that cannot be known.
+// unread are rows that cannot be known.
 type unread struct {
-	index    int64
-	versions *taffrail.Versions
-	err      error
+	index   int64
+	what    string
+	payload string // SHA-256 of what they should have come from
+	err     error
 }
 
-func (u unread) String() string {
-	return fmt.Sprintf("index_version: entry %d: %d versions cannot be known: %v", u.index, u.versions.Changed, u.err)
-}
+func (u unread) String() string { return u.what + " cannot be known: " + u.err.Error() }
 
 // eachVersion calls f for each version in a payload, of which it holds one at a time.
 func eachVersion(payload []byte, f func(taffrail.Version) error) error {
