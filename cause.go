@@ -95,3 +95,10 @@ type Excursion struct {
 	Value Value     `json:"value"`
 	By    EventID   `json:"by"`
 }
+
+// Causes says who moved a drift, as far as that was known at some time.
+type Causes struct {
+	Entry   int64   `json:"entry"`   // index of the log entry that holds them
+	Settled bool    `json:"settled"` // no event that may change the answer is awaited any more
+	Changes []Cause `json:"changes"` // one for each change that drifted, in their order
+}

@@ -92,4 +92,5 @@ type Drift struct {
 	New     bool      `json:"new"`     // first seen by this scan
 	Changed bool      `json:"changed"` // known before, and other than when it was last seen
 	Finding Finding   `json:"finding"`
+	Causes  *Causes   `json:"causes,omitempty"` // nil: nobody asked, or no event ever came
 }

@@ -136,6 +136,8 @@ type Versions struct {
 type Version struct {
 	Address Address `json:"address"`
 	Digest  string  `json:"digest"` // HMAC-SHA-256 over [FingerprintInput] of the live value, base64; empty: it was gone
+	// ID is what it was known by, where that is known: so that its events can be found.
+	ID ResourceID `json:"id,omitempty"`
 }
 
 // DriftFound says that a resource is out of sync that was not, or was not known to be.

@@ -151,3 +151,11 @@ type EventReceiver interface {
 	// called by many at once. A sender is told that it was taken after emit gave nil, and not before: the batch is then in the log.
 	Receive(ctx context.Context, ready func(address string), emit func(context.Context, Batch) error) error
 }
+
+// A Vault keeps what cannot be understood, and may hold secrets, so that only the installation itself can read it. Whoever is a [Sealer] of a log
+// is one, too, with a key of its own that follows from the same one.
+type Vault interface {
+	// Lock encrypts. Unlock gives back what Lock was given, and an error of [KindCorrupt] for anything else.
+	Lock(plain []byte) ([]byte, error)
+	Unlock(locked []byte) ([]byte, error)
+}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -33,6 +34,14 @@ type Installation struct {
 	Heartbeat     time.Duration // how often `serve` writes that it is there
 	Verify        time.Duration // how often `serve` hashes the whole log again
 	Listen        string        // where `serve` shows the log to others, as host:port; empty is nowhere
+	Sources       []Source      // of events, by name
+	EventsEvery   time.Duration // how often those that are read are looked at
+}
+
+// A Source is an audit source that events come from.
+type Source struct {
+	Name string // in the log
+	Section
 }
 
 // Postgres says which database holds the log. One of the two is set.
@@ -81,6 +90,8 @@ var installationKeys = keys{
 	{"heartbeat", "How often `taffrail serve` writes an entry that says that it was there (15m)"},
 	{"verify", "How often `taffrail serve` hashes the whole log again (24h)"},
 	{"listen", "Where `taffrail serve` shows checkpoint and tiles to others, such as 127.0.0.1:8844. Left out: nowhere"},
+	{"sources", "Audit sources that events come from: a name of your choice for each, below it the name of a plug-in, and below that its settings"},
+	{"events_every", "How often sources that are read are looked at (30s)"},
 }
 
 var (
@@ -93,7 +104,7 @@ var (
 func defaultInstallation() Installation {
 	return Installation{
 		Witnesses: Witnesses{Every: 30 * time.Second, Timeout: 10 * time.Second}, AnchorEvery: time.Hour,
-		Heartbeat: 15 * time.Minute, Verify: 24 * time.Hour,
+		Heartbeat: 15 * time.Minute, Verify: 24 * time.Hour, EventsEvery: 30 * time.Second,
 	}
 }
 
@@ -167,6 +178,10 @@ func (d document) settle(in *Installation, name string, m *ast.MappingValueNode)
 		in.Verify, err = d.duration(name, m.Value, time.Second)
 	case "listen":
 		in.Listen, err = d.line(name, m.Value)
+	case "sources":
+		in.Sources, err = d.sources(m.Value)
+	case "events_every":
+		in.EventsEvery, err = d.duration(name, m.Value, time.Second)
 	}
 	return err
 }
@@ -265,6 +280,35 @@ func (d document) plugins(n ast.Node) (all []Section, err error) {
 		}
 		all = append(all, *s)
 	}
+	return all, nil
+}
+
+// sourceName is what a source may be called: it stands in entries, and is typed.
+var sourceName = regexp.MustCompile(`^[a-z0-9][a-z0-9_.-]{0,63}$`)
+
+// sources gives audit sources by name.
+func (d document) sources(n ast.Node) (all []Source, err error) {
+	if n.Type() == ast.NullType {
+		return nil, nil
+	}
+	m, ok := n.(*ast.MappingNode)
+	if !ok {
+		return nil, d.refuse(n.GetToken(), "write a name of your choice, and a plug-in below it, indented", "it is %s, and no names", describe(n))
+	}
+	taken := map[string]bool{}
+	for _, v := range m.Values {
+		name := v.Key.GetToken().Value
+		if !sourceName.MatchString(name) || taken[name] {
+			return nil, d.refuse(v.Key.GetToken(), "use lower-case letters, digits, - _ and . and each name once", "%q is no name for a source, or is there twice", clip(name))
+		}
+		taken[name] = true
+		s, err := d.plugin(v.Value)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, Source{name, *s})
+	}
+	slices.SortFunc(all, func(a, b Source) int { return strings.Compare(a.Name, b.Name) })
 	return all, nil
 }
 

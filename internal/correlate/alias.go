@@ -1,6 +1,7 @@
 package correlate
 
 import (
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -180,4 +181,11 @@ func (a *aliases) touches(e *act) string {
 // mentions says whether a part of a body names the resource.
 func (a *aliases) mentions(action string, v taffrail.Value) bool {
 	return slices.ContainsFunc(nodes(v), func(n node) bool { return a.names(action, n) })
+}
+
+// Keys gives the texts by which the events are found that may concern a resource: its own names, and those of what it refers to. They are forms
+// that [taffrail.NameForms] gives for the texts in events.
+func (m *Models) Keys(s Subject) (own, shared []string) {
+	sc := &scene{Subject: &s, ids: newAliases(&s, m)}
+	return slices.Sorted(maps.Keys(sc.ids.forms)), slices.Sorted(maps.Keys(sc.sharedIDs()))
 }

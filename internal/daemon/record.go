@@ -165,11 +165,13 @@ func (s *scan) recordListed(tx *store.Tx, body *taffrail.ScanFinished) error {
 }
 
 // clip bounds a foreign text.
-func clip(text string) string {
-	if len(text) <= maxErrorText {
+func clip(text string) string { return clipTo(text, maxErrorText) }
+
+func clipTo(text string, most int) string {
+	if len(text) <= most {
 		return text
 	}
-	return strings.ToValidUTF8(text[:maxErrorText], "") + "..."
+	return strings.ToValidUTF8(text[:most], "") + "..."
 }
 
 // putPayload stores a payload beside the log, salted.

@@ -11,7 +11,7 @@ import (
 	"github.com/taffrail-dev/taffrail/internal/store"
 )
 
-// Scan implements [Queries]: the first half of the life of a drift.
+// Scan implements [Queries]: the first half of the life of a drift, and who moved it.
 func (d *Daemon) Scan(ctx context.Context, r ScanRequest, progress func(ScanProgress)) (ScanReport, error) {
 	stack, err := d.openStack(ctx, r)
 	if err != nil {
@@ -47,6 +47,10 @@ func (d *Daemon) scan(ctx context.Context, stack taffrail.Stack, r ScanRequest, 
 	if err == nil {
 		err = s.fatal
 	}
+	if err == nil {
+		// What was seen is in the log by now. If we stop here, the next scan says who moved it.
+		err = s.explain(context.WithoutCancel(ctx), &report)
+	}
 	if err != nil {
 		return ScanReport{}, boundary("scan", err)
 	}
@@ -75,7 +79,7 @@ func (d *Daemon) newScan(ctx context.Context, r ScanRequest, info taffrail.Stack
 	}
 	s := &scan{
 		daemon: d, id: "scan-" + randomHex(8), began: began, stack: info, request: r, startedAt: d.now(), listed: []taffrail.ResourceType{},
-		versions: versions{print: print}, seen: map[taffrail.Address]taffrail.EndReason{}, statuses: map[taffrail.Status]int{},
+		versions: versions{print: print}, sides: map[taffrail.Address]sides{}, seen: map[taffrail.Address]taffrail.EndReason{}, statuses: map[taffrail.Status]int{},
 	}
 	s.rules = rulesOf(r.Accept, info, s.startedAt)
 	return s, nil
@@ -114,6 +118,7 @@ type scan struct {
 
 	progress ScanProgress
 	findings []taffrail.Finding                      // all but those that are in sync and have nothing to show
+	sides    map[taffrail.Address]sides              // of what drifted
 	seen     map[taffrail.Address]taffrail.EndReason // how a drift of a resource that was seen has ended; empty: it has not
 	statuses map[taffrail.Status]int
 	versions versions
@@ -194,6 +199,9 @@ func (s *scan) take(o taffrail.Observation) {
 	s.versions.add(o)
 	s.count(f)
 	s.seen[f.Resource.Address] = endOf(o, f)
+	if f.Status.IsDrift() {
+		s.sides[f.Resource.Address] = sides{o.Recorded, o.Live}
+	}
 	if f.Status != taffrail.InSync || f.Pending || len(f.Changes) > 0 {
 		s.findings = append(s.findings, f)
 		return

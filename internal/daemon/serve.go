@@ -9,7 +9,7 @@ import (
 	"github.com/taffrail-dev/taffrail/internal/store"
 )
 
-// Serve keeps the log until ctx ends: it gives entries of other processes their place, says at an interval that it is there, has the log
+// Serve keeps the log until ctx ends: it takes events in from the configured sources, gives entries of other processes their place, says at an interval that it is there, has the log
 // witnessed and anchored, and hashes all of it again now and then, the result being an entry. What fails is told and tried again; only a
 // log that is not what it was ends it, with an error of [taffrail.KindCorrupt].
 func (d *Daemon) Serve(ctx context.Context) error {
@@ -34,6 +34,7 @@ func (d *Daemon) Serve(ctx context.Context) error {
 		duty("anchor", in.AnchorEvery, 0, d.anchorDuty)
 	}
 	duty("sign", signEvery, 0, func(ctx context.Context) error { _, err := l.log.Sign(ctx); return err })
+	d.runSources(ctx, stop, &duties, nil, nil)
 	duties.Go(func() {
 		if err := l.store.Sequence(ctx); err != nil {
 			stop(boundary("sequence log", err))

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash"
 	"slices"
+	"strings"
 
 	"github.com/taffrail-dev/taffrail"
 	"github.com/taffrail-dev/taffrail/internal/store"
@@ -24,6 +25,11 @@ type seenVersion struct {
 	address taffrail.Address
 	digest  [32]byte
 	gone    bool
+	id      taffrail.ResourceID
+}
+
+func (v seenVersion) version() taffrail.Version {
+	return taffrail.Version{Address: v.address, Digest: v.text(), ID: v.id}
 }
 
 func (v seenVersion) text() string {
@@ -38,7 +44,7 @@ func (v *versions) add(o taffrail.Observation) {
 	if o.Live.IsUnknown() || o.Gap != nil || o.Live.IsNull() && o.Recorded.IsNull() {
 		return
 	}
-	seen := seenVersion{address: o.Resource.Address, gone: o.Live.IsNull()}
+	seen := seenVersion{address: o.Resource.Address, gone: o.Live.IsNull(), id: taffrail.ResourceID(strings.Clone(string(o.Resource.ID)))}
 	v.key, seen.digest = v.print.Fingerprint(o.Live)
 	v.seen = append(v.seen, seen)
 }
@@ -66,20 +72,20 @@ func (v *versions) changed(tx *store.Tx, stack taffrail.StackID) ([]taffrail.Ver
 	rest := v.seen
 	upTo := func(address taffrail.Address) {
 		for ; len(rest) > 0 && rest[0].address < address; rest = rest[1:] {
-			changed = append(changed, taffrail.Version{Address: rest[0].address, Digest: rest[0].text()})
+			changed = append(changed, rest[0].version())
 		}
 	}
 	err := tx.Versions(stack, func(last store.SeenVersion) error {
 		upTo(last.Address)
 		for ; len(rest) > 0 && rest[0].address == last.Address; rest = rest[1:] {
-			if now := rest[0].text(); now != last.Digest {
-				changed = append(changed, taffrail.Version{Address: last.Address, Digest: now})
+			if rest[0].text() != last.Digest {
+				changed = append(changed, rest[0].version())
 			}
 		}
 		return nil
 	})
 	for _, left := range rest {
-		changed = append(changed, taffrail.Version{Address: left.address, Digest: left.text()})
+		changed = append(changed, left.version())
 	}
 	return changed, err
 }

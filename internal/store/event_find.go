@@ -23,7 +23,7 @@ type EventAt struct {
 type StoredEvent struct {
 	EventAt
 	Source string // as the operator calls it
-	Record int64  // which of the payload's records, from 0
+	N      int64  // which of the payload's records, from 0; -1: not known
 	EventRecord
 }
 
@@ -134,7 +134,7 @@ func (tx *Tx) Events(at []EventAt) (all []StoredEvent, err error) {
 			frames[key] = f
 		}
 		if f != nil && a.n() < int64(len(f.records)) {
-			all = append(all, StoredEvent{EventAt: a, Source: f.source, EventRecord: f.records[a.n()], Record: -1})
+			all = append(all, StoredEvent{EventAt: a, Source: f.source, EventRecord: f.records[a.n()], N: -1})
 		}
 	}
 	return all, nil
@@ -187,12 +187,12 @@ func (tx *Tx) EventWhole(a EventAt) (found StoredEvent, err error) {
 	}
 	found = one[0]
 	err = ReadEventPayload(payload, func(n int64, r EventRecord) error {
-		if r.Digest == found.Digest && found.Record < 0 {
-			found.Record, found.EventRecord = n, r
+		if r.Digest == found.Digest && found.N < 0 {
+			found.N, found.EventRecord = n, r
 		}
 		return nil
 	})
-	if err == nil && found.Record < 0 {
+	if err == nil && found.N < 0 {
 		err = errPayload
 	}
 	return found, err

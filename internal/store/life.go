@@ -11,10 +11,11 @@ import (
 	"github.com/taffrail-dev/taffrail"
 )
 
-// Life gives the entries of a drift, from when it was found to its end, and those of the scans that saw it, in order. A drift that is not
+// Life gives the entries of a drift, from when it was found to its end, those of the scans that saw it, those that say who moved it, and what
+// these point to: the events and the runs. They are in order. A drift that is not
 // known is [taffrail.KindNotFound].
 func (tx *Tx) Life(id taffrail.DriftID) (entries []int64, err error) {
-	r := SearchRequest{Types: []taffrail.EntryType{taffrail.EntryDriftFound, taffrail.EntryDriftChanged, taffrail.EntryDriftEnded}, Scope: new(taffrail.StackID)}
+	r := SearchRequest{Types: []taffrail.EntryType{taffrail.EntryDriftFound, taffrail.EntryDriftChanged, taffrail.EntryDriftEnded, taffrail.EntryCauseFound}, Scope: new(taffrail.StackID)}
 	var ended int64
 	err = tx.get("SELECT stack, address, found_idx, coalesce(ended_idx, ?) FROM index_drift WHERE id = ?", []any{int64(math.MaxInt64 - 1), id}, r.Scope, &r.Resource, &r.From, &ended)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -32,7 +33,11 @@ func (tx *Tx) Life(id taffrail.DriftID) (entries []int64, err error) {
 	}
 	seen := map[string]bool{}
 	for _, m := range own {
-		entries = append(entries, m.Index)
+		more, err := tx.causing(m.Index)
+		if err != nil {
+			return nil, err
+		}
+		entries = append(append(entries, m.Index), more...)
 		if m.Request == "" || seen[m.Request] {
 			continue
 		}
@@ -47,6 +52,21 @@ func (tx *Tx) Life(id taffrail.DriftID) (entries []int64, err error) {
 	}
 	slices.Sort(entries)
 	return slices.Compact(entries), nil
+}
+
+// causing gives the entries that an entry points to which says who moved a drift.
+func (tx *Tx) causing(index int64) (entries []int64, err error) {
+	err = tx.Entries(index, index+1, func(_ int64, leaf []byte) error {
+		e, err := taffrail.ParseEntry(leaf)
+		if b, ok := e.Body.(taffrail.CauseFound); ok {
+			entries = append(entries, b.Runs...)
+			for _, call := range b.Events {
+				entries = append(entries, call.Batch)
+			}
+		}
+		return err
+	})
+	return entries, err
 }
 
 // searchAll gives every page of a search.

@@ -1,0 +1,467 @@
+package daemon
+
+import (
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/taffrail-dev/taffrail"
+	"github.com/taffrail-dev/taffrail/audit"
+	"github.com/taffrail-dev/taffrail/internal/correlate"
+	"github.com/taffrail-dev/taffrail/internal/store"
+)
+
+// sides are what was recorded of a resource, and what is live.
+type sides struct{ before, after taffrail.Value }
+
+// An explanation is what is to be written of one drift.
+type explanation struct {
+	drift   *taffrail.Drift
+	causes  []taffrail.Cause
+	events  []taffrail.CausingCall
+	settled bool
+	before  *int64 // the entry that it takes the place of
+}
+
+// explain says who moved each drift that a scan saw, and writes it down, an entry for each, unless the log says the same already.
+func (s *scan) explain(ctx context.Context, r *ScanReport) error {
+	if len(r.Drifts) == 0 {
+		return nil
+	}
+	l, err := s.daemon.current()
+	if err != nil {
+		return err
+	}
+	var found []explanation
+	err = l.store.Read(ctx, func(tx *store.Tx) error {
+		found, err = s.explanations(ctx, tx, r)
+		return err
+	})
+	if err != nil || len(found) == 0 {
+		return err
+	}
+	err = l.store.Update(ctx, func(tx *store.Tx) error {
+		for _, e := range found {
+			if err := s.recordCause(tx, e); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	checkpoint, err := l.log.Sign(ctx)
+	if err != nil {
+		return err
+	}
+	r.Log.Last, r.Log.Size, r.Log.Root = checkpoint.Size-1, checkpoint.Size, checkpoint.Root.String()
+	return nil
+}
+
+func (s *scan) recordCause(tx *store.Tx, e explanation) error {
+	causes, err := putPayload(tx, e.causes)
+	if err != nil {
+		return err
+	}
+	body := taffrail.CauseFound{
+		Drift: e.drift.ID, Entry: e.drift.Entry, Tiers: map[taffrail.Tier]int{}, Events: e.events, Before: e.before, Settled: e.settled, Causes: causes,
+	}
+	for _, c := range e.causes {
+		body.Tiers[c.Tier]++
+	}
+	outcome := taffrail.OutcomeOK
+	if !e.settled {
+		outcome = taffrail.OutcomeIncomplete
+	}
+	stamp, err := tx.Append(s.entry(body, e.drift.Finding.Resource.Address, outcome))
+	e.drift.Causes = &taffrail.Causes{Entry: stamp.Index, Settled: e.settled, Changes: e.causes}
+	return err
+}
+
+// explanations gives what is new of who moved the drifts. The others get what the log has of them.
+func (s *scan) explanations(ctx context.Context, tx *store.Tx, r *ScanReport) (found []explanation, err error) {
+	sources, err := tx.EventSources()
+	if err != nil || len(sources) == 0 {
+		return nil, err
+	}
+	sealer, err := s.daemon.sealer(ctx)
+	if err != nil {
+		return nil, err
+	}
+	models, err := correlate.LoadModels()
+	if err != nil {
+		return nil, err
+	}
+	x := &explainer{daemon: s.daemon, tx: tx, sources: sources, models: models, decoders: s.daemon.decoders(sealer), events: map[store.EventAt]taffrail.Event{}}
+	for i := range r.Drifts {
+		d := &r.Drifts[i]
+		sides, ok := s.sides[d.Finding.Resource.Address]
+		if !ok {
+			continue
+		}
+		e, news, err := x.explain(ctx, s.stack.ID, d, sides)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", d.Finding.Resource.Address, err)
+		}
+		if news {
+			found = append(found, e)
+		}
+	}
+	return found, nil
+}
+
+// An explainer finds causes in one snapshot of the log.
+type explainer struct {
+	daemon   *Daemon
+	tx       *store.Tx
+	sources  []store.EventSource
+	models   *correlate.Models
+	decoders *decoders
+	events   map[store.EventAt]taffrail.Event
+}
+
+// explain says who moved one drift, and whether the log does not say so yet.
+func (x *explainer) explain(ctx context.Context, stack taffrail.StackID, d *taffrail.Drift, v sides) (e explanation, news bool, err error) {
+	known, err := x.tx.CausesOf([]taffrail.DriftID{d.ID})
+	if err != nil {
+		return e, false, err
+	}
+	was, isKnown := known[d.ID]
+	if isKnown && was.Settled && was.Entry == d.Entry && !x.newerThan(was.Index) {
+		d.Causes, err = causesAt(x.tx, was)
+		if err != nil || d.Causes != nil {
+			return e, false, err
+		}
+	}
+	q, places, err := x.question(ctx, stack, d, v)
+	if err != nil {
+		return e, false, err
+	}
+	e = explanation{drift: d, causes: correlate.Attribute(q, x.models), settled: x.settled(q.End)}
+	if isKnown {
+		if d.Causes, err = causesAt(x.tx, was); err != nil {
+			return e, false, err
+		}
+		if d.Causes != nil && was.Entry == d.Entry && was.Settled == e.settled && sameCauses(d.Causes.Changes, e.causes) {
+			return e, false, nil
+		}
+		e.before = new(was.Index)
+	}
+	e.events, err = x.calls(e.causes, places)
+	return e, true, err
+}
+
+// newerThan says whether events have come since an entry.
+func (x *explainer) newerThan(index int64) bool {
+	return slices.ContainsFunc(x.sources, func(s store.EventSource) bool { return s.Entry > index })
+}
+
+// causesAt reads what the log says of who moved a drift; nil: it was erased.
+func causesAt(tx *store.Tx, at store.CauseAt) (*taffrail.Causes, error) {
+	e, err := entryAt(tx, at.Index)
+	if taffrail.KindOf(err) == taffrail.KindNotFound {
+		return nil, nil // pruned
+	}
+	if err != nil {
+		return nil, err
+	}
+	body, _ := e.Body.(taffrail.CauseFound)
+	data, err := tx.Blob(body.Causes)
+	if errors.Is(err, audit.ErrMissing) {
+		return nil, nil
+	}
+	var logged taffrail.Salted[[]taffrail.Cause]
+	if err == nil {
+		err = json.Unmarshal(data, &logged)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("causes of entry %d: %w", at.Index, err)
+	}
+	return &taffrail.Causes{Entry: at.Index, Settled: at.Settled, Changes: logged.Content}, nil
+}
+
+// sameCauses says whether two answers are the same, as they are written.
+func sameCauses(a, b []taffrail.Cause) bool {
+	x, err := json.Marshal(a)
+	y, failed := json.Marshal(b)
+	return err == nil && failed == nil && string(x) == string(y)
+}
+
+// maxCandidates bounds how many events one question looks at: the latest.
+const maxCandidates = 2000
+
+// question gathers what is known of one drift, and where each event stands.
+func (x *explainer) question(ctx context.Context, stack taffrail.StackID, d *taffrail.Drift, v sides) (q correlate.Question, places map[taffrail.EventID]store.EventAt, err error) {
+	f := d.Finding
+	subject := correlate.Subject{
+		Address: f.Resource.Address, Type: f.Resource.Type, IDs: identities(f.Resource, v), Before: orNull(v.before), After: orNull(v.after), Changes: changesOf(f, v),
+	}
+	q = correlate.Question{End: f.ObservedAt, Resources: []correlate.Subject{subject}, Sealer: x.decoders.sealer}
+	if q.Start, err = x.inSyncAt(stack, d); err != nil {
+		return q, nil, err
+	}
+	own, shared := x.models.Keys(subject)
+	at, err := x.tx.FindEvents(append(own, shared...), q.Start.Add(-slackOfClocks), q.End.Add(slackOfClocks), maxCandidates)
+	if err != nil {
+		return q, nil, err
+	}
+	places = map[taffrail.EventID]store.EventAt{}
+	if q.Events, err = x.read(ctx, at, places); err != nil {
+		return q, nil, err
+	}
+	openings, err := x.openings(ctx, q.Events, q.End, places)
+	if err != nil {
+		return q, nil, err
+	}
+	q.Events = append(q.Events, openings...)
+	if q.Start.IsZero() { // it was never seen in sync: from the first event that is known of it
+		q.Start = q.End
+		for _, e := range q.Events {
+			if e.Time.Before(q.Start) {
+				q.Start = e.Time
+			}
+		}
+	}
+	q.Health, err = x.health(q.Start, q.End)
+	return q, places, err
+}
+
+// slackOfClocks is how far clocks may differ.
+const slackOfClocks = 2 * time.Minute
+
+func orNull(v taffrail.Value) taffrail.Value {
+	if v.IsUnknown() {
+		return taffrail.Null()
+	}
+	return v
+}
+
+// changesOf are the changes that somebody must have made. One that is there or is gone as a whole is one change.
+func changesOf(f taffrail.Finding, v sides) []taffrail.Change {
+	if f.Status == taffrail.Deleted || f.Status == taffrail.Unmanaged {
+		return []taffrail.Change{{Before: orNull(v.before), After: orNull(v.after), Class: taffrail.ClassDrift}}
+	}
+	return drifted(f)
+}
+
+// identityNames are the attributes that hold what a resource is known by, in the words of providers. Others that it has are those of other
+// objects.
+var identityNames = []string{
+	"id", "arn", "name", "url", "bucket", "queue_url", "function_name", "role", "role_name", "user", "user_name", "group_name", "key_id", "identifier",
+	"db_instance_identifier", "cluster_identifier", "table_name", "topic_arn", "repository", "domain_name", "fqdn", "zone_id", "instance_id", "security_group_id",
+	"log_group_name", "alarm_name", "allocation_id", "load_balancer_arn", "target_group_arn", "autoscaling_group_name", "secret_id", "parameter_name", "self_link",
+}
+
+// identities are all that a resource is known by, as far as its attributes say so.
+func identities(r taffrail.Resource, v sides) (ids []string) {
+	add := func(text string) {
+		if text != "" && !slices.Contains(ids, text) {
+			ids = append(ids, text)
+		}
+	}
+	add(string(r.ID))
+	for _, side := range []taffrail.Value{v.before, v.after} {
+		for _, name := range identityNames {
+			if held, ok := side.Field(name); ok && held.Shape() == taffrail.ShapeString {
+				add(held.Text())
+			}
+		}
+		for name, held := range side.Fields() {
+			if strings.HasSuffix(name, "_arn") && strings.HasPrefix(string(r.Type), strings.TrimSuffix(name, "_arn")) {
+				add(held.Text())
+			}
+		}
+	}
+	return ids
+}
+
+// inSyncAt is when the resource was seen in sync before the drift was found; zero: never, as far as the log says.
+func (x *explainer) inSyncAt(stack taffrail.StackID, d *taffrail.Drift) (time.Time, error) {
+	life, err := x.tx.Life(d.ID)
+	if err != nil || len(life) == 0 {
+		return time.Time{}, err
+	}
+	scans, err := x.tx.ScansBefore(stack, life[0], maxScansBack)
+	if err != nil {
+		return time.Time{}, err
+	}
+	for _, s := range scans {
+		started, err := entryAt(x.tx, s.Started)
+		if taffrail.KindOf(err) == taffrail.KindNotFound {
+			return time.Time{}, nil
+		}
+		if err != nil {
+			return time.Time{}, err
+		}
+		finished, err := entryAt(x.tx, s.Finished)
+		if err != nil {
+			return time.Time{}, err
+		}
+		if body, ok := started.Body.(taffrail.ScanStarted); ok && finished.Outcome == taffrail.OutcomeOK && body.Selection.Selects(d.Finding.Resource.Address) {
+			return started.Time, nil
+		}
+	}
+	return time.Time{}, nil
+}
+
+// maxScansBack is how many scans before a drift are looked at.
+const maxScansBack = 64
+
+// read decodes events, each once for all questions.
+func (x *explainer) read(ctx context.Context, at []store.EventAt, places map[taffrail.EventID]store.EventAt) (events []taffrail.Event, err error) {
+	var ask []store.EventAt
+	for _, a := range at {
+		if _, ok := x.events[a]; !ok {
+			ask = append(ask, a)
+		}
+	}
+	stored, err := x.tx.Events(ask)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range stored {
+		if s.Head == nil {
+			continue
+		}
+		e, err := x.decoders.event(ctx, s)
+		if err != nil {
+			return nil, err
+		}
+		e.Source = s.Source
+		x.events[s.EventAt] = e
+	}
+	for _, a := range at {
+		if e, ok := x.events[a]; ok {
+			events = append(events, e)
+			if _, ok := places[e.ID]; !ok {
+				places[e.ID] = a
+			}
+		}
+	}
+	return events, nil
+}
+
+// Bounds on what leads from a session back to who opened it.
+const (
+	maxSessionAge  = 36 * time.Hour // longer than any session lasts
+	maxSessionHops = 8
+)
+
+// openings finds the events that gave out the credentials that others were done with.
+func (x *explainer) openings(ctx context.Context, events []taffrail.Event, until time.Time, places map[taffrail.EventID]store.EventAt) (all []taffrail.Event, err error) {
+	seen := map[string]bool{}
+	for hop := 0; hop < maxSessionHops && len(events) > 0; hop++ {
+		var keys []string
+		from := until
+		for _, e := range events {
+			if e.Actor.Key != "" && !seen[e.Actor.Key] {
+				seen[e.Actor.Key] = true
+				keys = append(keys, taffrail.IssuedKey(e.Actor.Key))
+			}
+			if e.Time.Before(from) {
+				from = e.Time
+			}
+		}
+		at, err := x.tx.FindEvents(keys, from.Add(-maxSessionAge), until, maxCandidates)
+		if err != nil {
+			return nil, err
+		}
+		if events, err = x.read(ctx, at, places); err != nil {
+			return nil, err
+		}
+		all = append(all, events...)
+	}
+	return all, nil
+}
+
+// health says what there is of each source's events.
+func (x *explainer) health(from, to time.Time) (all []correlate.Health, err error) {
+	notices, err := x.tx.SourceNotices(from, to)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range x.sources {
+		h := correlate.Health{Source: s.Source, CompleteUntil: x.daemon.completeUntil(s)}
+		for _, n := range openNotices(notices, s.Source) {
+			h.Gaps = append(h.Gaps, correlate.Span{Start: n.Start, End: n.End})
+		}
+		all = append(all, h)
+	}
+	return all, nil
+}
+
+// openNotices are those of a source that tell of events that are missing, and that no later one closes.
+func openNotices(all []store.SourceNotice, source string) (open []taffrail.LogNotice) {
+	for _, n := range all {
+		if n.Source != source {
+			continue
+		}
+		if n.Kind == taffrail.NoticeClosed {
+			open = slices.DeleteFunc(open, func(o taffrail.LogNotice) bool { return !o.Start.Before(n.Start) && !o.End.After(n.End) })
+			continue
+		}
+		open = append(open, n.LogNotice)
+	}
+	return open
+}
+
+// completeUntil is the time up to which all events of a source are there. One that says nothing of that has told all up to its last event.
+func (d *Daemon) completeUntil(s store.EventSource) time.Time {
+	if !s.Settled.IsZero() {
+		return s.Settled
+	}
+	return s.Last
+}
+
+// settled says whether no event of before a time is awaited any more.
+func (x *explainer) settled(until time.Time) bool {
+	return !slices.ContainsFunc(x.sources, func(s store.EventSource) bool { return x.daemon.completeUntil(s).Before(until) })
+}
+
+// calls says where the events stand that causes name. Their payloads are read as a whole, and must be those that the log names.
+func (x *explainer) calls(causes []taffrail.Cause, places map[taffrail.EventID]store.EventAt) (calls []taffrail.CausingCall, err error) {
+	calls = []taffrail.CausingCall{}
+	seen := map[taffrail.EventID]bool{}
+	for _, c := range causes {
+		for _, id := range append(slices.Clone(c.Chain), candidatesOf(c)...) {
+			at, ok := places[id]
+			if !ok || seen[id] || len(calls) == maxCalls {
+				continue
+			}
+			seen[id] = true
+			s, err := x.tx.EventWhole(at)
+			if err != nil {
+				return nil, err
+			}
+			calls = append(calls, taffrail.CausingCall{Event: id, Batch: at.Batch, Record: s.N, Digest: s.Digest})
+		}
+	}
+	return calls, nil
+}
+
+// maxCalls bounds how many events an entry names.
+const maxCalls = 64
+
+func candidatesOf(c taffrail.Cause) (ids []taffrail.EventID) {
+	if c.Event != nil {
+		ids = append(ids, c.Event.ID)
+	}
+	for _, candidate := range c.Candidates {
+		ids = append(ids, candidate.ID)
+	}
+	return ids
+}
+
+// digestOf reads a SHA-256 in hexadecimal.
+func digestOf(text string) (sum [32]byte) {
+	if raw, err := hex.DecodeString(text); err == nil {
+		copy(sum[:], raw)
+	}
+	return sum
+}

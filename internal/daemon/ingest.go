@@ -1,0 +1,231 @@
+package daemon
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+
+	"github.com/taffrail-dev/taffrail"
+	"github.com/taffrail-dev/taffrail/internal/store"
+)
+
+// An intake takes the batches of one source into the log.
+type intake struct {
+	daemon   *Daemon
+	log      *openLog
+	source   string
+	decoders *decoders
+	vault    taffrail.Vault
+}
+
+// newIntake begins a log if there is none.
+func (d *Daemon) newIntake(ctx context.Context, source string) (*intake, error) {
+	if _, err := d.ensure(ctx, InitRequest{}); err != nil {
+		return nil, err
+	}
+	l, err := d.current()
+	if err != nil {
+		return nil, err
+	}
+	sealer, err := d.sealer(ctx)
+	if err != nil {
+		return nil, err
+	}
+	vault, ok := sealer.(taffrail.Vault)
+	if !ok {
+		return nil, &taffrail.Error{Op: "take events in", Kind: taffrail.KindInternal, Err: fmt.Errorf("the sealer %q is no vault", trustName)}
+	}
+	return &intake{daemon: d, log: l, source: source, decoders: d.decoders(sealer), vault: vault}, nil
+}
+
+// take writes a batch into the log, as one entry. When it gives nil the events are there, for good, and so is the reader's cursor: if we stop
+// before the commit there is neither, and the source delivers them again. They are signed by who calls it.
+func (in *intake) take(ctx context.Context, b taffrail.Batch) (EventsTaken, error) {
+	if len(b.Next) > taffrail.MaxCursor {
+		return EventsTaken{}, &taffrail.Error{Op: "take events in", Kind: taffrail.KindInternal, Err: fmt.Errorf("source %s: a cursor of %d bytes", in.source, len(b.Next))}
+	}
+	fresh, digests, err := in.fresh(ctx, b.Records)
+	if err != nil {
+		return EventsTaken{}, boundary("take events in", err)
+	}
+	taken := EventsTaken{Batches: 1, Repeated: int64(len(b.Records) - len(fresh))}
+	if len(fresh) == 0 && b.Next == "" && b.Settled.IsZero() && len(b.Notices) == 0 {
+		return taken, nil
+	}
+	records, err := in.keepAll(ctx, fresh, digests)
+	if err != nil {
+		return EventsTaken{}, boundary("take events in", err)
+	}
+	err = in.append(ctx, b, records, &taken)
+	return taken, boundary("take events in", err)
+}
+
+// fresh gives the records that are not in the log yet, and their digests.
+func (in *intake) fresh(ctx context.Context, records []taffrail.Record) (fresh []taffrail.Record, digests []string, err error) {
+	all := make([]string, len(records))
+	in.each(len(records), func(i int) {
+		sum := sha256.Sum256(records[i].Raw)
+		all[i] = hex.EncodeToString(sum[:])
+	})
+	var known map[string]bool
+	err = in.log.store.Read(ctx, func(tx *store.Tx) error {
+		known, err = tx.KnownRecords(all)
+		return err
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	for i, r := range records {
+		if !known[all[i]] {
+			known[all[i]] = true // a second one in this batch is one, too
+			fresh, digests = append(fresh, r), append(digests, all[i])
+		}
+	}
+	return fresh, digests, nil
+}
+
+// each calls f for each number below n, several at once.
+func (in *intake) each(n int, f func(i int)) {
+	workers := min(runtime.GOMAXPROCS(0), (n+63)/64)
+	if workers <= 1 {
+		for i := range n {
+			f(i)
+		}
+		return
+	}
+	var wg sync.WaitGroup
+	for w := range workers {
+		wg.Go(func() {
+			for i := w * n / workers; i < (w+1)*n/workers; i++ {
+				f(i)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// keepAll gives each record the form in which it is stored. One that cannot be read is kept as it is, locked away.
+func (in *intake) keepAll(ctx context.Context, records []taffrail.Record, digests []string) ([]store.EventRecord, error) {
+	kept := make([]store.EventRecord, len(records))
+	errs := make([]error, len(records))
+	in.each(len(records), func(i int) { kept[i], errs[i] = in.keep(ctx, records[i], digests[i]) })
+	return kept, errors.Join(errs...)
+}
+
+func (in *intake) keep(ctx context.Context, r taffrail.Record, digest string) (store.EventRecord, error) {
+	s := store.EventRecord{Digest: digest, Format: r.Format, Where: r.Where, Fault: r.Fault}
+	if r.Fault == "" {
+		keeper, err := in.keeper(ctx, r.Format)
+		if err != nil {
+			return s, err
+		}
+		kept, err := keeper.Keep(r.Raw)
+		if err == nil {
+			s.Head, s.Record = &kept.EventHead, kept.Record
+			return s, nil
+		}
+		s.Fault = clip(err.Error())
+	}
+	var err error
+	s.Locked, err = in.vault.Lock(r.Raw)
+	return s, err
+}
+
+// keeper is the decoder of a format.
+func (in *intake) keeper(ctx context.Context, format string) (taffrail.Keeper, error) {
+	decoder, err := in.decoders.of(ctx, in.source, format)
+	if err != nil {
+		return nil, err
+	}
+	k, ok := decoder.(taffrail.Keeper)
+	if !ok {
+		return nil, &taffrail.Error{Op: "open decoder", Kind: taffrail.KindInternal, Err: fmt.Errorf("%s does not say what is kept of its records", format)}
+	}
+	return k, nil
+}
+
+// append writes payload and entry.
+func (in *intake) append(ctx context.Context, b taffrail.Batch, records []store.EventRecord, taken *EventsTaken) error {
+	body := taffrail.EventsReceived{Source: in.source, Origin: clip(b.Origin), Repeated: taken.Repeated, Cursor: b.Next, Notices: boundNotices(b.Notices)}
+	if !b.Settled.IsZero() {
+		body.Settled = new(b.Settled.UTC())
+	}
+	payload, err := payloadOf(records, &body)
+	if err != nil {
+		return err
+	}
+	taken.Events, taken.Changes, taken.Dead, taken.Notices = body.Events, body.Changes, body.Dead, int64(len(b.Notices))
+	return in.log.store.Update(ctx, func(tx *store.Tx) error {
+		if body.Payload, err = tx.PutBlob(payload); err != nil {
+			return err
+		}
+		outcome := taffrail.OutcomeObserved
+		if body.Dead > 0 || len(body.Notices) > 0 {
+			outcome = taffrail.OutcomeIncomplete
+		}
+		stamp, err := tx.Append(in.daemon.entry(body, entryContext{outcome: outcome}))
+		taken.Last = stamp.Index
+		return err
+	})
+}
+
+// payloadOf builds the payload, and counts what is in it.
+func payloadOf(records []store.EventRecord, body *taffrail.EventsReceived) ([]byte, error) {
+	p, err := store.NewEventPayload(randomHex(16))
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range records {
+		if err := p.Add(r); err != nil {
+			return nil, err
+		}
+		body.Events++
+		if r.Head == nil {
+			body.Dead++
+			continue
+		}
+		if r.Head.Changes {
+			body.Changes++
+		}
+		if body.First == nil || r.Head.Time.Before(*body.First) {
+			body.First = &r.Head.Time
+		}
+		if body.Last == nil || r.Head.Time.After(*body.Last) {
+			body.Last = &r.Head.Time
+		}
+	}
+	payload, digest, err := p.Bytes()
+	body.Digest = digest
+	return payload, err
+}
+
+// What an entry holds of notices is bounded.
+const (
+	maxNotices = 64
+	maxNotice  = 400 // bytes of each
+)
+
+// boundNotices keeps an entry within its bound. What is left out is told by the last.
+func boundNotices(all []taffrail.LogNotice) []taffrail.LogNotice {
+	for i := range all {
+		all[i].What = clipTo(all[i].What, maxNotice)
+	}
+	if len(all) <= maxNotices {
+		return all
+	}
+	rest := all[maxNotices-1]
+	for _, n := range all[maxNotices:] {
+		if n.Start.Before(rest.Start) {
+			rest.Start = n.Start
+		}
+		if n.End.After(rest.End) {
+			rest.End = n.End
+		}
+	}
+	rest.What = fmt.Sprintf("%s, and %d more", rest.What, len(all)-maxNotices)
+	return append(all[:maxNotices-1:maxNotices-1], rest)
+}

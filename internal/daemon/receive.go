@@ -1,0 +1,196 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/goccy/go-yaml"
+
+	"github.com/taffrail-dev/taffrail"
+	"github.com/taffrail-dev/taffrail/internal/config"
+	"github.com/taffrail-dev/taffrail/internal/plug"
+	"github.com/taffrail-dev/taffrail/internal/store"
+)
+
+// ImportEvents implements [EventQueries].
+func (d *Daemon) ImportEvents(ctx context.Context, r ImportRequest, progress func(EventsTaken)) (EventsTaken, error) {
+	var all EventsTaken
+	if r.Name == "" {
+		r.Name = r.Source
+	}
+	settings, err := yaml.Marshal(map[string]any{"path": r.Path})
+	if err != nil {
+		return all, err
+	}
+	in, err := d.newIntake(ctx, r.Name)
+	if err != nil {
+		return all, err
+	}
+	reader, err := plug.Open[taffrail.EventReader](ctx, d.options.Plugins, r.Source, d.env(in.decoders.sealer), plug.Settings{File: "the command line", YAML: settings})
+	if err != nil {
+		return all, err
+	}
+	err = reader.ReadEvents(ctx, "", func(b taffrail.Batch) error {
+		b.Next = "" // that of a source which is read for good stays
+		taken, err := in.take(ctx, b)
+		if err != nil {
+			return err
+		}
+		all.add(taken)
+		if progress != nil {
+			progress(all)
+		}
+		return nil
+	})
+	// What came is signed even where the rest could not be read.
+	_, unsigned := in.log.log.Sign(context.WithoutCancel(ctx))
+	return all, boundary("import events", errors.Join(err, unsigned, closeOf(reader)))
+}
+
+// ReceiveEvents implements [EventQueries].
+func (d *Daemon) ReceiveEvents(ctx context.Context, listening func(source, address string), taken func(string, EventsTaken)) error {
+	sources := d.options.Installation.Sources
+	if len(sources) == 0 {
+		return &taffrail.Error{Op: "receive events", Kind: taffrail.KindInvalid, Err: errors.New("no audit source is configured"),
+			Hint: "name some under `sources` in " + config.InstallationName + " in the folder of the keys: see docs/receiving-events.md"}
+	}
+	if _, err := d.ensure(ctx, InitRequest{}); err != nil {
+		return err
+	}
+	l, err := d.current()
+	if err != nil {
+		return err
+	}
+	asked := ctx
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	var running sync.WaitGroup
+	d.runSources(ctx, stop, &running, listening, taken)
+	running.Go(func() { d.duty(ctx, stop, "heartbeat", d.options.Installation.Heartbeat, 0, d.beat) })
+	running.Go(func() {
+		d.duty(ctx, stop, "sign", signEvery, signEvery, func(ctx context.Context) error { _, err := l.log.Sign(ctx); return err })
+	})
+	<-ctx.Done()
+	running.Wait()
+	_, err = l.log.Sign(context.WithoutCancel(ctx))
+	if asked.Err() == nil {
+		err = context.Cause(ctx)
+	}
+	return boundary("receive events", err)
+}
+
+// runSources runs each configured source until ctx ends. One that cannot be opened ends all: its settings are wrong.
+func (d *Daemon) runSources(ctx context.Context, stop context.CancelCauseFunc, running *sync.WaitGroup, listening func(source, address string), taken func(string, EventsTaken)) {
+	for _, s := range d.options.Installation.Sources {
+		f, err := d.openSource(ctx, s)
+		if err != nil {
+			stop(fmt.Errorf("source %s: %w", s.Name, err))
+			return
+		}
+		running.Go(func() { f.run(ctx, stop, listening, taken) })
+	}
+}
+
+// A feed is a source that is open.
+type feed struct {
+	*intake
+	reader   taffrail.EventReader   // one of the two
+	receiver taffrail.EventReceiver //
+}
+
+// openSource opens a configured source. One that can be both is a receiver where its settings say where to listen.
+func (d *Daemon) openSource(ctx context.Context, s config.Source) (f feed, err error) {
+	if f.intake, err = d.newIntake(ctx, s.Name); err != nil {
+		return f, err
+	}
+	env, settings := d.env(f.decoders.sealer), plug.Settings{File: d.options.Installation.Name(), YAML: s.YAML}
+	reads := slices.Contains(plug.Names[taffrail.EventReader](d.options.Plugins), s.Plugin)
+	receives := slices.Contains(plug.Names[taffrail.EventReceiver](d.options.Plugins), s.Plugin)
+	if receives && (!reads || asksToListen(s.YAML)) {
+		f.receiver, err = plug.Open[taffrail.EventReceiver](ctx, d.options.Plugins, s.Plugin, env, settings)
+	} else {
+		f.reader, err = plug.Open[taffrail.EventReader](ctx, d.options.Plugins, s.Plugin, env, settings)
+	}
+	return f, err
+}
+
+func asksToListen(settings []byte) bool {
+	var keys map[string]any
+	return yaml.Unmarshal(settings, &keys) == nil && keys["listen"] != nil
+}
+
+// run takes in what comes until ctx ends.
+func (f feed) run(ctx context.Context, stop context.CancelCauseFunc, listening func(string, string), taken func(string, EventsTaken)) {
+	emit := func(ctx context.Context, b taffrail.Batch) error {
+		t, err := f.take(ctx, b)
+		if err == nil && taken != nil {
+			taken(f.source, t)
+		}
+		return err
+	}
+	name := "source " + f.source
+	if f.reader != nil {
+		f.daemon.duty(ctx, stop, name, f.daemon.options.Installation.EventsEvery, 0, func(ctx context.Context) error { return f.read(ctx, emit) })
+		_ = closeOf(f.reader)
+		return
+	}
+	ready := func(address string) {
+		if err := f.absence(ctx, emit); err != nil {
+			f.daemon.options.Logger.Warn(name, "error", err)
+		}
+		if listening != nil {
+			listening(f.source, address)
+		}
+	}
+	f.daemon.duty(ctx, stop, name, time.Second, 0, func(ctx context.Context) error { return f.receiver.Receive(ctx, ready, emit) })
+	_ = closeOf(f.receiver)
+}
+
+// read goes on from the newest cursor.
+func (f feed) read(ctx context.Context, emit func(context.Context, taffrail.Batch) error) error {
+	var after taffrail.Cursor
+	err := f.log.store.Read(ctx, func(tx *store.Tx) (err error) {
+		after, err = tx.EventCursor(f.source)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return f.reader.ReadEvents(ctx, after, func(b taffrail.Batch) error { return emit(ctx, b) })
+}
+
+// absence writes down since when nobody has listened to a source that is a receiver's: what was sent meanwhile may be lost.
+func (f feed) absence(ctx context.Context, emit func(context.Context, taffrail.Batch) error) error {
+	var last time.Time
+	err := f.log.store.Read(ctx, func(tx *store.Tx) error {
+		sources, err := tx.EventSources()
+		if err != nil {
+			return err
+		}
+		i := slices.IndexFunc(sources, func(s store.EventSource) bool { return s.Source == f.source })
+		if i < 0 {
+			return nil // it is its first time
+		}
+		if e, err := entryAt(tx, sources[i].Entry); err == nil {
+			last = e.Time
+		} else if taffrail.KindOf(err) != taffrail.KindNotFound { // it was pruned
+			return err
+		}
+		_, beat, err := newestOf[taffrail.Heartbeat](tx, taffrail.EntryHeartbeat)
+		if err == nil && beat != nil && beat.Time.After(last) {
+			last = beat.Time
+		}
+		return err
+	})
+	now := f.daemon.now()
+	if err != nil || last.IsZero() || now.Sub(last) < time.Second {
+		return err
+	}
+	return emit(ctx, taffrail.Batch{Origin: "taffrail", Notices: []taffrail.LogNotice{{
+		Kind: taffrail.NoticeGap, Start: last, End: now, What: fmt.Sprintf("nobody was listening for %s", now.Sub(last).Round(time.Second)),
+	}}})
+}
