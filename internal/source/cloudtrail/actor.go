@@ -1,7 +1,6 @@
 package cloudtrail
 
 import (
-	"encoding/json"
 	"strings"
 
 	"github.com/taffrail-dev/taffrail"
@@ -36,11 +35,11 @@ func links(a taffrail.Actor, r record) taffrail.Actor {
 	}
 	add("credential", u.AccessKeyID)
 	add("session", sessionName(u))
-	add("role", u.Session.Issuer.ARN)
+	add("role", u.Session.IssuerARN)
 	add("source identity", u.Session.SourceIdentity)
-	add("federated", u.Session.WebID.Provider)
+	add("federated", u.Session.Provider)
 	add("subject", webSubject(u))
-	add("identity center user", u.OnBehalfOf.UserID)
+	add("identity center user", u.OnBehalfOf)
 	add("service", serviceOf(r))
 	return a
 }
@@ -74,16 +73,8 @@ func sessionName(u identity) string {
 
 // webSubject is the sub of a web identity: the repository and branch of a pipeline, or a service account.
 func webSubject(u identity) string {
-	for name, raw := range u.Session.WebID.Attributes {
-		if name == "sub" || strings.HasSuffix(name, ":sub") {
-			var text string
-			if json.Unmarshal(raw, &text) == nil {
-				return text
-			}
-		}
-	}
-	if u.Type == "WebIdentityUser" {
+	if u.Session.Subject == "" && u.Type == "WebIdentityUser" {
 		return u.UserName
 	}
-	return ""
+	return u.Session.Subject
 }

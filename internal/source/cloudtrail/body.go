@@ -1,160 +1,164 @@
 package cloudtrail
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
-	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/taffrail-dev/taffrail"
+	"github.com/taffrail-dev/taffrail/internal/source/internal/jsonscan"
+	"github.com/taffrail-dev/taffrail/internal/source/internal/sealing"
 )
 
 // bodies fills in request and response.
-func (d decoder) bodies(e *taffrail.Event, r record) error {
-	request := r.RequestParameters
-	if len(request) == 0 && len(r.ServiceEvent) > 0 {
-		request = r.ServiceEvent
-	}
-	b := body{sealer: d.sealer, event: e}
-	var err error
-	if e.Request, err = b.read("requestParameters", request); err != nil {
+func bodies(e *taffrail.Event, r record) (err error) {
+	var asked, answered body
+	if e.Request, err = asked.read("requestParameters", request(r)); err != nil {
 		return err
 	}
-	e.DryRun = e.DryRun || rehearsed(e.Request) || strings.HasSuffix(e.Error, "DryRunOperation")
-	b.event = &taffrail.Event{} // what is hidden in an answer was not asked for
-	if e.Response, err = b.read("responseElements", r.ResponseElements); err != nil {
+	e.DryRun = rehearsed(e.Request) || strings.HasSuffix(e.Error, "DryRunOperation")
+	if e.Response, err = answered.read("responseElements", r.ResponseElements); err != nil {
 		return err
 	}
-	e.Truncated = e.Truncated || b.event.Truncated && e.Request.IsNull()
+	e.Redacted = asked.redacted // what is hidden in an answer was not asked for
+	e.Truncated = asked.truncated || answered.truncated && e.Request.IsNull()
 	e.Issued = issued(e.Response)
 	return nil
 }
 
-// A body reads one of the bodies of a record.
-type body struct {
-	sealer taffrail.Sealer
-	event  *taffrail.Event // gets the marks of what is hidden or left out
+// request is the body that says what was asked for: of a service's own event its details.
+func request(r record) []byte {
+	if r.RequestParameters == nil {
+		return r.ServiceEvent
+	}
+	return r.RequestParameters
 }
 
-func (b body) read(field string, raw json.RawMessage) (taffrail.Value, error) {
+// A body reads one of the bodies of a record in which secrets are replaced, and notes what is hidden or left out.
+type body struct{ redacted, truncated bool }
+
+func (b *body) read(field string, raw []byte) (taffrail.Value, error) {
 	if len(raw) == 0 {
 		return taffrail.Unknown(), nil
 	}
-	v, err := taffrail.FromJSON(raw)
-	if err != nil {
-		return v, fmt.Errorf("field %s: it cannot be read as JSON of a sane depth and size", field)
-	}
-	if omitted(v) {
-		b.event.Truncated = true
+	if omitted(raw) {
+		b.truncated = true
 		return taffrail.Unknown(), nil
 	}
-	return b.plain("", v, 0), nil
+	v, err := b.value(raw, 0)
+	if err != nil {
+		return taffrail.Value{}, fmt.Errorf("field %s: %w", field, err)
+	}
+	return v, nil
 }
 
 // omitted says whether CloudTrail has left a body out: it is an object that holds nothing but this mark and what it says of it.
-func omitted(v taffrail.Value) bool {
-	if v.Shape() == taffrail.ShapeString {
-		return strings.Contains(strings.ToLower(v.Text()), "omitted")
+func omitted(raw []byte) bool {
+	if text, ok := jsonscan.Text(raw); ok {
+		return strings.Contains(strings.ToLower(text), "omitted")
 	}
-	mark, ok := v.Field("omitted")
-	return ok && (mark.Truth() || mark.Text() == "true") && v.Len() <= 4
-}
-
-// plain gives a value in the one form that is compared with what resources look like.
-func (b body) plain(name string, v taffrail.Value, depth int) taffrail.Value {
-	switch v.Shape() {
-	case taffrail.ShapeList:
-		return b.list(name, v, depth)
-	case taffrail.ShapeObject:
-		if items, ok := v.Field("items"); ok && v.Len() == 1 && items.Shape() == taffrail.ShapeList {
-			return b.list(name, items, depth)
+	mark, ok := jsonscan.Field(raw, "omitted")
+	if !ok || string(mark) != "true" && string(mark) != `"true"` {
+		return false
+	}
+	var names []string
+	for name := range jsonscan.Fields(raw) {
+		if !slices.Contains(names, string(name)) {
+			names = append(names, string(name))
 		}
-		return b.object(name, v, depth)
-	case taffrail.ShapeString:
-		return b.text(name, v, depth)
-	case taffrail.ShapeNumber, taffrail.ShapeBool:
-		if isSecretName(name) && v.Shape() == taffrail.ShapeNumber {
-			return b.sealer.Seal(v)
+		if len(names) > 4 {
+			return false
 		}
 	}
-	return v
+	return true
 }
 
-func (b body) list(name string, v taffrail.Value, depth int) taffrail.Value {
-	elems := make([]taffrail.Value, 0, v.Len())
-	for e := range v.Elems() {
-		elems = append(elems, b.plain(name, e, depth+1))
-	}
-	return taffrail.List(elems...)
-}
-
-// object goes by each field's own name, and for {name, value} pairs by the name that the pair gives.
-func (b body) object(name string, v taffrail.Value, depth int) taffrail.Value {
-	given := pairName(v)
-	fields := make(map[string]taffrail.Value, v.Len())
-	for field, e := range v.Fields() {
-		under := field
-		switch {
-		case given != "" && isSecretName(given) && strings.HasSuffix(strings.ToLower(field), "value"):
-			under = given
-		case isSecretName(name) && !isPublicField(field):
-			under = name
-		}
-		fields[field] = b.plain(under, e, depth+1)
-	}
-	return taffrail.Object(fields)
-}
-
-// isPublicField is for what stands beside a secret in an object named after it: it names the secret, and does not hold it.
-func isPublicField(field string) bool {
-	lower := strings.ToLower(field)
-	return strings.HasSuffix(lower, "arn") || strings.HasSuffix(lower, "id") || strings.HasSuffix(lower, "name") || lower == "key"
-}
-
-// pairName is the name in an object like {"name": "DB_PASSWORD", "value": "..."}.
-func pairName(v taffrail.Value) string {
-	for _, field := range []string{"name", "Name", "key", "Key", "parameterName", "attributeName", "ParameterName", "AttributeName"} {
-		if text, ok := v.Field(field); ok && text.Shape() == taffrail.ShapeString {
-			return text.Text()
-		}
-	}
-	return ""
-}
+// maxDepth bounds how deep a body is followed. The record was rewritten, and so is less deep.
+const maxDepth = 500
 
 // maxDocument bounds how deep documents in documents are followed.
 const maxDocument = 40
 
-// text seals secrets, notes what is hidden, and opens JSON documents.
-func (b body) text(name string, v taffrail.Value, depth int) taffrail.Value {
-	text := v.Text()
-	switch {
-	case isRedaction(text):
-		b.event.Redacted = true
-		return taffrail.Unknown()
-	case isSecretName(name) && text != "" || isSecretText(text):
-		return b.sealer.Seal(v)
+// value gives a value in the one form that is compared with what resources look like.
+func (b *body) value(raw []byte, depth int) (taffrail.Value, error) {
+	if depth > maxDepth {
+		return taffrail.Value{}, errors.New("it is nested too deep")
 	}
-	if document, ok := openDocument(text); ok && depth < maxDocument {
-		return b.plain(name, document, depth+1)
+	switch raw[0] {
+	case '{':
+		return b.object(raw, depth)
+	case '[':
+		return b.list(raw, depth)
+	case '"':
+		text, _ := jsonscan.Text(raw)
+		return b.text(text, depth), nil
+	case 't', 'f':
+		return taffrail.Bool(raw[0] == 't'), nil
+	case 'n':
+		return taffrail.Null(), nil
 	}
-	return v
+	return taffrail.Number(string(raw))
 }
 
-// openDocument reads text that is a JSON document: as it is, or URL-encoded as IAM gives policies.
-func openDocument(text string) (taffrail.Value, bool) {
-	text = strings.TrimSpace(text)
-	if strings.HasPrefix(text, "%7B") || strings.HasPrefix(text, "%7b") || strings.HasPrefix(text, "%5B") || strings.HasPrefix(text, "%5b") {
-		if plain, err := url.QueryUnescape(text); err == nil {
-			text = plain
+// object gives an object, and of one that only wraps a list the list.
+func (b *body) object(raw []byte, depth int) (taffrail.Value, error) {
+	fields := map[string]taffrail.Value{}
+	var items []byte
+	for name, value := range jsonscan.Fields(raw) {
+		v, err := b.value(value, depth+1)
+		if err != nil {
+			return taffrail.Value{}, err
+		}
+		fields[string(name)] = v
+		if string(name) == "items" {
+			items = value
 		}
 	}
-	if !strings.HasPrefix(text, "{") && !strings.HasPrefix(text, "[") {
-		return taffrail.Value{}, false
+	if len(fields) == 1 && len(items) > 0 && items[0] == '[' {
+		return fields["items"], nil
 	}
-	v, err := taffrail.FromJSON([]byte(text))
-	return v, err == nil
+	return taffrail.Object(fields), nil
+}
+
+func (b *body) list(raw []byte, depth int) (taffrail.Value, error) {
+	var elems []taffrail.Value
+	for e := range jsonscan.Elems(raw) {
+		v, err := b.value(e, depth+1)
+		if err != nil {
+			return taffrail.Value{}, err
+		}
+		elems = append(elems, v)
+	}
+	return taffrail.List(elems...), nil
+}
+
+// text notes what is hidden, reads what was sealed, and opens JSON documents.
+func (b *body) text(text string, depth int) taffrail.Value {
+	if isRedaction([]byte(text)) {
+		b.redacted = true
+		return taffrail.Unknown()
+	}
+	if secret, ok := taffrail.ParseSealedText(text); ok {
+		return secret
+	}
+	if document, ok := openDocument([]byte(text)); ok && depth < maxDocument {
+		if v, err := b.value(document, depth+1); err == nil {
+			return v
+		}
+	}
+	return taffrail.String(text)
+}
+
+// openDocument gives text that is a JSON document: as it is, or URL-encoded as IAM gives policies.
+func openDocument(text []byte) ([]byte, bool) {
+	document, ok := sealing.Document(text)
+	if !ok || !json.Valid(document) {
+		return nil, false
+	}
+	return document, true
 }
 
 // redactions are what services write in the place of what they hide.
@@ -163,23 +167,9 @@ var redactions = []string{
 	"sensitive", "SENSITIVE_DATA_REDACTED", "<sensitiveDataRemoved>", "<Redacted>", "HIDDEN",
 }
 
-func isRedaction(text string) bool { return slices.Contains(redactions, text) }
-
-var (
-	secretName = regexp.MustCompile(`passw|secretstring|secretbinary|secretkey|secretaccesskey|sharedsecret|clientsecret|appsecret|webhooksecret|signingsecret|` +
-		`authtoken|accesstoken|refreshtoken|bearertoken|sessiontoken|oauthtoken|privatekey|passphrase|apikeyvalue|apisecret|presharedkey|authparameters|apitoken|connectionstring|^secret$|^token$|^credentials?$`)
-	secretText = regexp.MustCompile(`-----BEGIN [A-Z ]*PRIVATE KEY-----|^(gh[pousr]_|github_pat_|glpat-|xox[abprs]-)[A-Za-z0-9_-]{10,}`)
-	// publicName is for names that hold the word and no secret: where it is kept, how long it lives, what is done with it.
-	publicName = regexp.MustCompile(`(arn|id|ids|name|policy|length|age|enabled|required|days|status|type|version|versions|stages|validity|expiration|duration|usage|configuration|lastused|reset|resetrequired|needed)$`)
-)
-
-// isSecretName says whether values of this name are secrets: "masterUserPassword", "DB_PASSWORD", "secretString".
-func isSecretName(name string) bool {
-	plain := strings.ToLower(strings.NewReplacer("_", "", "-", "", ".", "", "/", "").Replace(name))
-	return secretName.MatchString(plain) && !publicName.MatchString(plain)
+func isRedaction(text []byte) bool {
+	return len(text) > 0 && bytes.IndexByte([]byte("H*[R<sS"), text[0]) >= 0 && slices.Contains(redactions, string(text))
 }
-
-func isSecretText(text string) bool { return secretText.MatchString(text) }
 
 // rehearsed says whether a request asked for a rehearsal.
 func rehearsed(request taffrail.Value) bool {

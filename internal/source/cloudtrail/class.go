@@ -71,16 +71,16 @@ var ssoRole = regexp.MustCompile(`AWSReservedSSO_[^/]+_[0-9A-Za-z]+(/|$)`)
 
 func bySSO(r record) (string, bool) {
 	u := r.UserIdentity
-	return shortName(r), ssoRole.MatchString(u.ARN) || ssoRole.MatchString(u.Session.Issuer.ARN)
+	return shortName(r), ssoRole.MatchString(u.ARN) || ssoRole.MatchString(u.Session.IssuerARN)
 }
 
 func byIdentityCenter(r record) (string, bool) {
 	u := r.UserIdentity
-	name := u.OnBehalfOf.UserID
+	name := u.OnBehalfOf
 	if u.UserName != "" {
 		name = u.UserName
 	}
-	return name, u.OnBehalfOf.UserID != "" || u.Type == "IdentityCenterUser"
+	return name, u.OnBehalfOf != "" || u.Type == "IdentityCenterUser"
 }
 
 var (
@@ -89,7 +89,7 @@ var (
 )
 
 func byPipelineIdentity(r record) (string, bool) {
-	subject, issuer := webSubject(r.UserIdentity), r.UserIdentity.Session.WebID.Provider+r.UserIdentity.IdentityProvider
+	subject, issuer := webSubject(r.UserIdentity), r.UserIdentity.Session.Provider+r.UserIdentity.IdentityProvider
 	if subject == "" {
 		subject = shortName(r)
 	}
@@ -107,8 +107,8 @@ func byInvocation(r record) (string, bool) {
 }
 
 func byServiceRole(r record) (string, bool) {
-	issuer := r.UserIdentity.Session.Issuer
-	return shortName(r), strings.Contains(issuer.ARN, "role/aws-service-role/") || strings.Contains(r.UserIdentity.ARN, "assumed-role/AWSServiceRoleFor")
+	session := r.UserIdentity.Session
+	return shortName(r), strings.Contains(session.IssuerARN, "role/aws-service-role/") || strings.Contains(r.UserIdentity.ARN, "assumed-role/AWSServiceRoleFor")
 }
 
 var (
@@ -120,7 +120,7 @@ var (
 func named(pattern *regexp.Regexp) func(record) (string, bool) {
 	return func(r record) (string, bool) {
 		u := r.UserIdentity
-		return shortName(r), pattern.MatchString(shortName(r)) || pattern.MatchString(u.Session.Issuer.UserName) || pattern.MatchString(u.UserName)
+		return shortName(r), pattern.MatchString(shortName(r)) || pattern.MatchString(u.Session.IssuerName) || pattern.MatchString(u.UserName)
 	}
 }
 
@@ -139,7 +139,7 @@ func byRoot(r record) (string, bool) { return "root", r.UserIdentity.Type == "Ro
 func byPresence(r record) (string, bool) {
 	u := r.UserIdentity
 	console := r.EventType == "AwsConsoleAction" || strings.Contains(r.UserAgent, "console.amazonaws.com") || strings.Contains(r.UserAgent, "signin.amazonaws.com")
-	return shortName(r), u.Session.Attributes.MFA.isTrue() || console && u.InvokedBy == ""
+	return shortName(r), u.Session.MFA.isTrue() || console && u.InvokedBy == ""
 }
 
 func byMail(r record) (string, bool) {

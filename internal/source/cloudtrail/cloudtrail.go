@@ -25,6 +25,6 @@ func Register(r *plug.Registry) {
 		if env.Sealer == nil {
 			return nil, &taffrail.Error{Op: "open decoder", Kind: taffrail.KindInternal, Err: errors.New("cloudtrail: there is nothing to seal secrets with")}
 		}
-		return decoder{env.Sealer}, nil
+		return newDecoder(env.Sealer), nil
 	})
 }

@@ -2,26 +2,35 @@ package cloudtrail
 
 import (
 	"crypto/sha256"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"regexp"
 	"strings"
 	"time"
 
 	"github.com/taffrail-dev/taffrail"
+	"github.com/taffrail-dev/taffrail/internal/source/internal/sealing"
 )
 
-// A decoder is a [taffrail.Decoder].
-type decoder struct{ sealer taffrail.Sealer }
+// A decoder is a [taffrail.Decoder] and a [taffrail.Keeper].
+type decoder struct{ rules *sealing.Rules }
 
-// Decode implements [taffrail.Decoder].
+func newDecoder(sealer taffrail.Sealer) decoder {
+	return decoder{&sealing.Rules{
+		Sealer: sealer, Names: sealing.CommonNames(), Within: true, Documents: true, Hidden: isRedaction,
+	}}
+}
+
+// Decode implements [taffrail.Decoder]. What is kept of a record is decoded, so that it does not matter whether that was done before.
 func (d decoder) Decode(raw []byte) (taffrail.Event, error) {
-	var r record
-	if err := json.Unmarshal(raw, &r); err != nil {
-		return taffrail.Event{}, refused(formFault(err))
+	line, err := d.rules.Rewrite(make([]byte, 0, len(raw)+len(raw)/8), raw, sealing.Either)
+	if err != nil {
+		return taffrail.Event{}, refused(err)
 	}
-	e, err := d.event(r)
+	r, err := parse(line)
+	if err != nil {
+		return taffrail.Event{}, refused(err)
+	}
+	e, err := event(r)
 	if err != nil {
 		return taffrail.Event{}, refused(err)
 	}
@@ -34,47 +43,32 @@ func refused(err error) error {
 		Hint: "a record is one element of Records in a log file of CloudTrail, or the detail of its event in EventBridge"}
 }
 
-// formFault says what is wrong with the form, and quotes nothing of the record.
-func formFault(err error) error {
-	var wrong *json.UnmarshalTypeError
-	var syntax *json.SyntaxError
-	switch {
-	case errors.As(err, &wrong):
-		return fmt.Errorf("field %s holds a JSON %s", wrong.Field, kindWord(wrong.Value))
-	case errors.As(err, &syntax):
-		return fmt.Errorf("it is not JSON at byte %d", syntax.Offset)
+// event is a record as an event, but for the digest.
+func event(r record) (taffrail.Event, error) {
+	h, err := head(r)
+	if err != nil {
+		return taffrail.Event{}, err
 	}
-	return errors.New("it is not JSON")
+	e := taffrail.Event{
+		ID: h.ID, Source: Name, Time: h.Time, Action: h.Action, Actor: actor(r), Error: h.Error, Read: h.Read, Corrects: h.Corrects,
+		Region: r.AWSRegion, Account: account(r), UserAgent: r.UserAgent, Address: r.SourceIPAddress, Refs: r.Resources,
+	}
+	return e, bodies(&e, r)
 }
 
-// kindWord is the first word of what the decoder says it met; after it the value itself can stand.
-func kindWord(value string) string {
-	word, _, _ := strings.Cut(value, " ")
-	return word
-}
-
-func (d decoder) event(r record) (taffrail.Event, error) {
+// head is what a record is listed by, but for what its bodies say: whether it was a rehearsal, and its keys.
+func head(r record) (taffrail.EventHead, error) {
 	if r.EventID == "" || r.EventName == "" || r.EventSource == "" {
-		return taffrail.Event{}, errors.New("eventID, eventName or eventSource is missing")
+		return taffrail.EventHead{}, errors.New("eventID, eventName or eventSource is missing")
 	}
 	at, err := time.Parse(time.RFC3339, r.EventTime)
 	if err != nil {
-		return taffrail.Event{}, errors.New("eventTime is not a time of RFC 3339")
+		return taffrail.EventHead{}, errors.New("eventTime is not a time of RFC 3339")
 	}
-	e := taffrail.Event{
-		ID: taffrail.EventID(r.EventID), Source: Name, Time: at.UTC(), Action: action(r), Actor: actor(r),
-		Error: failure(r), Read: r.ReadOnly.isTrue() || r.ReadOnly == "" && readsByName(r.EventName),
-		Region: r.AWSRegion, Account: account(r), UserAgent: r.UserAgent, Address: r.SourceIPAddress,
-	}
-	if r.Addendum != nil {
-		e.Corrects = taffrail.EventID(r.Addendum.OriginalEventID)
-	}
-	for _, on := range r.Resources {
-		if on.ARN != "" {
-			e.Refs = append(e.Refs, on.ARN)
-		}
-	}
-	return e, d.bodies(&e, r)
+	return taffrail.EventHead{
+		ID: taffrail.EventID(r.EventID), Time: at.UTC(), Action: action(r), Actor: principal(r), Error: failure(r),
+		Read: r.ReadOnly.isTrue() || r.ReadOnly == "" && readsByName(r.EventName), Corrects: taffrail.EventID(r.OriginalEventID),
+	}, nil
 }
 
 // versionSuffix is what some services end the names of their operations with: a date, and a version since then.
@@ -86,7 +80,11 @@ func action(r record) string {
 	if service == "monitoring" {
 		service = "cloudwatch"
 	}
-	return service + ":" + versionSuffix.ReplaceAllString(r.EventName, "")
+	name := r.EventName
+	if last := name[len(name)-1]; '0' <= last && last <= '9' {
+		name = versionSuffix.ReplaceAllString(name, "")
+	}
+	return service + ":" + name
 }
 
 // failure is why the call failed. A message without a code is one, too.
@@ -97,9 +95,12 @@ func failure(r record) string {
 	return r.ErrorCode
 }
 
+// readVerbs begin the names of operations that change nothing.
+var readVerbs = []string{"Get", "List", "Describe", "Head", "Lookup", "BatchGet", "Search", "Scan", "Query"}
+
 // readsByName goes by the operation's verb where an old record does not say whether it reads.
 func readsByName(name string) bool {
-	for _, verb := range []string{"Get", "List", "Describe", "Head", "Lookup", "BatchGet", "Search", "Scan", "Query"} {
+	for _, verb := range readVerbs {
 		rest, ok := strings.CutPrefix(name, verb)
 		if ok && (rest == "" || rest[0] < 'a' || rest[0] > 'z') {
 			return true
