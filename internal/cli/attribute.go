@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -126,7 +125,7 @@ func (t *answerTable) row(a whodunit.Answer) error {
 		p.line(p.bold(safe(a.Case)), gap, safe(string(a.Address)))
 	}
 	p.line(gap, safe(changedPlace(a)), gap, p.dim(a.Change))
-	p.line(gap, gap, p.tier(a), gap, safe(causeText(a)))
+	p.line(gap, gap, p.tierWord(a.Tier, a.Confidence), gap, safe(causeText(a)))
 	if a.Reason != "" {
 		p.paragraph(safe(a.Reason), 4, p.dim)
 	}
@@ -147,36 +146,12 @@ func changedPlace(a whodunit.Answer) string {
 	return place
 }
 
-// tier paints the word and, where there is one, the measured confidence.
-func (p *page) tier(a whodunit.Answer) string {
-	text := string(a.Tier)
-	if a.Confidence > 0 && a.Tier != taffrail.TierProved {
-		text += fmt.Sprintf(" %.2f", a.Confidence)
-	}
-	switch a.Tier {
-	case taffrail.TierProved, taffrail.TierExplained:
-		return p.green(text)
-	case taffrail.TierLikely, taffrail.TierPossible:
-		return p.yellow(text)
-	}
-	return p.red(text)
-}
-
 // causeText is one line on who, what and when.
 func causeText(a whodunit.Answer) string {
 	if a.Cause == nil {
 		return ""
 	}
-	who := a.Cause.Actor
-	text := strings.TrimSpace(who.Name)
-	if text == "" {
-		text = who.ID
-	}
-	if who.Class == taffrail.ActorCredential {
-		text = "credential " + text + ", holders unknown"
-	} else {
-		text += " (" + string(who.Class) + ")"
-	}
+	text := whoText(a.Cause.Actor)
 	text += ", " + a.Cause.Action + ", " + a.Cause.Time.UTC().Format(time.RFC3339)
 	if a.Via != "" {
 		text += ", via " + a.Via

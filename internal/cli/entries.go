@@ -79,10 +79,37 @@ func about(e taffrail.Entry) string {
 	case taffrail.DriftEnded:
 		return safe(string(e.Resource)) + " " + safe(string(b.Why))
 	}
+	if text := aboutEvents(e); text != "" {
+		return text
+	}
 	if text := aboutLog(e.Body); text != "" {
 		return text
 	}
 	return safe(string(e.Resource))
+}
+
+// aboutEvents says what an entry about events is about, or about who moved something.
+func aboutEvents(e taffrail.Entry) string {
+	switch b := e.Body.(type) {
+	case taffrail.EventsReceived:
+		text := fmt.Sprintf("%s: %s, %d of them changes", safe(b.Source), count(b.Events, "event", "events"), b.Changes)
+		if b.Dead > 0 {
+			text += fmt.Sprintf(", %d unread", b.Dead)
+		}
+		if len(b.Notices) > 0 {
+			text += "; " + safe(string(b.Notices[0].Kind)) + ": " + safe(b.Notices[0].What)
+		}
+		return text
+	case taffrail.CauseFound:
+		var tiers []string
+		for _, t := range taffrail.Tiers() {
+			if n := b.Tiers[t]; n > 0 {
+				tiers = append(tiers, fmt.Sprintf("%d %s", n, t))
+			}
+		}
+		return safe(string(e.Resource)) + " " + list(", ", tiers...)
+	}
+	return ""
 }
 
 // aboutLog says what an entry about the log itself is about.

@@ -22,6 +22,11 @@ type fakeLog struct {
 	anchored  *daemon.AnchorReport
 	published *daemon.PublishReport
 	restored  *daemon.RestoreReport
+	taken     *daemon.EventsTaken
+	events    *[]daemon.LoggedEvent
+	sources   *[]daemon.EventSourceStatus
+	why       *[]daemon.WhyAnswer
+	history   *daemon.History
 	failed    error // of everything
 	request   any   // the last
 }
@@ -123,3 +128,42 @@ func (f *fakeLog) ServeSigner(context.Context, string, []int, func()) error { re
 func (f *fakeLog) InitWitness(string) (string, error) { return "", errNotAsked }
 
 func (f *fakeLog) ServeWitness(context.Context, net.Listener, []byte) error { return errNotAsked }
+
+func (f *fakeLog) ImportEvents(_ context.Context, r daemon.ImportRequest, _ func(daemon.EventsTaken)) (daemon.EventsTaken, error) {
+	return answer(f, r, f.taken)
+}
+
+func (f *fakeLog) ReceiveEvents(_ context.Context, listening func(string, string), taken func(string, daemon.EventsTaken)) error {
+	t, err := answer(f, nil, f.taken)
+	if err == nil {
+		listening("audit", "127.0.0.1:1")
+		taken("audit", t)
+	}
+	return err
+}
+
+func (f *fakeLog) ListEvents(_ context.Context, r daemon.EventFilter, each func(daemon.LoggedEvent) error) error {
+	all, err := answer(f, r, f.events)
+	for _, e := range all {
+		if err == nil {
+			err = each(e)
+		}
+	}
+	return err
+}
+
+func (f *fakeLog) FollowEvents(ctx context.Context, r daemon.EventFilter, each func(daemon.LoggedEvent) error) error {
+	return f.ListEvents(ctx, r, each)
+}
+
+func (f *fakeLog) EventSources(context.Context) ([]daemon.EventSourceStatus, error) {
+	return answer(f, nil, f.sources)
+}
+
+func (f *fakeLog) Why(_ context.Context, r daemon.WhyRequest) ([]daemon.WhyAnswer, error) {
+	return answer(f, r, f.why)
+}
+
+func (f *fakeLog) History(_ context.Context, r daemon.HistoryRequest) (daemon.History, error) {
+	return answer(f, r, f.history)
+}

@@ -119,6 +119,7 @@ func (p *page) drift(d taffrail.Drift, sign string, v view) {
 	if same {
 		p.line("    ", p.dim(effectNote(effect, len(changes))))
 	}
+	p.causes(d.Causes, 4)
 	p.wanted(d.Finding)
 }
 

@@ -15,7 +15,7 @@ func (a *app) root() *cobra.Command {
 		Short: "Find infrastructure drift, and keep a record of it that can be proved",
 		Long: "Taffrail compares live infrastructure with the code that defines it, and writes what it sees into a log that nobody can change unnoticed.\n\n" +
 			exitStatusHelp("0 in sync, or done", "1 error, or something could not be checked", "2 drift", "3 a verification failed"),
-		Example: "# what can be read here?\ntaffrail doctor\n\n# what has drifted?\ntaffrail scan\n\n# what was seen, and when?\ntaffrail log show\n\n# was the log tampered with?\ntaffrail log verify",
+		Example: "# what can be read here?\ntaffrail doctor\n\n# what has drifted?\ntaffrail scan\n\n# who moved it?\ntaffrail why aws_security_group.web\n\n# what was seen, and when?\ntaffrail log show\n\n# was the log tampered with?\ntaffrail log verify",
 	})
 	flags := root.PersistentFlags()
 	for _, f := range []struct {
@@ -35,7 +35,7 @@ func (a *app) root() *cobra.Command {
 		a.fail(flagError(cmd, err))
 		return nil
 	})
-	root.AddCommand(a.scanCommand(), a.attributeCommand(), a.doctorCommand(), a.stacksCommand(), a.logCommand(), a.keyCommand(), a.verifyCommand(), a.serveCommand(), a.signerCommand(),
+	root.AddCommand(a.scanCommand(), a.whyCommand(), a.historyCommand(), a.eventsCommand(), a.attributeCommand(), a.doctorCommand(), a.stacksCommand(), a.logCommand(), a.keyCommand(), a.verifyCommand(), a.serveCommand(), a.signerCommand(),
 		a.witnessCommand(), a.indexCommand(), a.versionCommand())
 	return root
 }

@@ -13,10 +13,6 @@ type EventQueries interface {
 	// log already is not taken twice. It calls progress after each batch, if it is not nil.
 	ImportEvents(ctx context.Context, r ImportRequest, progress func(EventsTaken)) (EventsTaken, error)
 
-	// ReceiveEvents runs the receivers and readers of the operator's file until ctx ends. What fails is told and tried again. It calls taken after each
-	// batch, and listening once for each receiver.
-	ReceiveEvents(ctx context.Context, listening func(source, address string), taken func(source string, t EventsTaken)) error
-
 	// ListEvents gives events from the newest on, copies of one event as one, as far as the filter takes them.
 	ListEvents(ctx context.Context, r EventFilter, f func(LoggedEvent) error) error
 
@@ -51,7 +47,8 @@ type EventsTaken struct {
 	Last     int64 `json:"last"`     // index of the newest entry
 }
 
-func (t *EventsTaken) add(more EventsTaken) {
+// Add adds what came in later.
+func (t *EventsTaken) Add(more EventsTaken) {
 	t.Batches += more.Batches
 	t.Events += more.Events
 	t.Changes += more.Changes

@@ -40,7 +40,7 @@ func (d *Daemon) ImportEvents(ctx context.Context, r ImportRequest, progress fun
 		if err != nil {
 			return err
 		}
-		all.add(taken)
+		all.Add(taken)
 		if progress != nil {
 			progress(all)
 		}
@@ -51,7 +51,7 @@ func (d *Daemon) ImportEvents(ctx context.Context, r ImportRequest, progress fun
 	return all, boundary("import events", errors.Join(err, unsigned, closeOf(reader)))
 }
 
-// ReceiveEvents implements [EventQueries].
+// ReceiveEvents implements [Serving].
 func (d *Daemon) ReceiveEvents(ctx context.Context, listening func(source, address string), taken func(string, EventsTaken)) error {
 	sources := d.options.Installation.Sources
 	if len(sources) == 0 {

@@ -1,0 +1,102 @@
+package cli
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+
+	"github.com/taffrail-dev/taffrail"
+)
+
+// A causeGroup is what several changes of one resource have in common: the same answer.
+type causeGroup struct {
+	paths []string
+	taffrail.Cause
+}
+
+// groupCauses puts changes with the same answer together, in the order in which they come.
+func groupCauses(causes []taffrail.Cause) (groups []causeGroup) {
+	at := map[string]int{}
+	for _, c := range causes {
+		key := string(c.Tier) + "\n" + c.Reason + "\n" + c.Via
+		if c.Event != nil {
+			key += "\n" + string(c.Event.ID)
+		}
+		for _, candidate := range c.Candidates {
+			key += "\n" + string(candidate.ID)
+		}
+		i, known := at[key]
+		if !known {
+			i = len(groups)
+			at[key] = i
+			groups = append(groups, causeGroup{Cause: c})
+		}
+		path := causePath(c.Change)
+		if n := len(groups[i].paths); n == 0 || groups[i].paths[n-1] != path {
+			groups[i].paths = append(groups[i].paths, path)
+		}
+	}
+	return groups
+}
+
+// causePath is the path of a change as a table has it; of an element of a set it is the set's, and of the whole resource none.
+func causePath(c taffrail.Change) string {
+	if set, ok := setOf(c); ok {
+		return renderPath(set)
+	}
+	return renderPath(c.Path)
+}
+
+// causes prints who moved a drift, a line for each answer.
+func (p *page) causes(known *taffrail.Causes, indent int) {
+	if known == nil {
+		return
+	}
+	groups := groupCauses(known.Changes)
+	for _, g := range groups {
+		where := ""
+		if len(groups) > 1 {
+			where = clipMiddle(strings.Join(g.paths, ", "), 40) + ": "
+		}
+		lead := strings.Repeat(" ", indent) + "by  "
+		if g.Event == nil {
+			p.line(lead, p.dim(where), p.tierWord(g.Tier, 0), gap, p.dim(clipMiddle(safe(whyUnnamed(g.Cause)), max(minValue, p.width-indent-20))))
+			continue
+		}
+		p.line(lead, p.dim(where), p.bold(safe(whoText(g.Event.Actor))), gap, safe(g.Event.Action), gap, p.dim(stamp(g.Event.Time)), gap, p.tierWord(g.Tier, g.Confidence))
+	}
+}
+
+// whyUnnamed says why nobody is named, and who it may have been.
+func whyUnnamed(c taffrail.Cause) string {
+	text := c.Reason
+	if len(c.Candidates) > 0 {
+		best := c.Candidates[0]
+		text = fmt.Sprintf("so far %s, %s; %s", whoText(best.Actor), best.Action, text)
+	}
+	return text
+}
+
+// whoText names who acted. A credential that more than one may hold is never said to be a person.
+func whoText(a taffrail.Actor) string {
+	name := cmp.Or(strings.TrimSpace(a.Name), a.ID)
+	if a.Class == taffrail.ActorCredential {
+		return "credential " + name + ", holders unknown"
+	}
+	return name + " (" + string(a.Class) + ")"
+}
+
+// tierWord paints the tier and, where there is one, the confidence that was fitted.
+func (p *page) tierWord(t taffrail.Tier, confidence float64) string {
+	text := string(t)
+	if confidence > 0 && t != taffrail.TierProved {
+		text += fmt.Sprintf(" %.2f", confidence)
+	}
+	switch t {
+	case taffrail.TierProved, taffrail.TierExplained:
+		return p.green(text)
+	case taffrail.TierLikely, taffrail.TierPossible:
+		return p.yellow(text)
+	}
+	return p.red(text)
+}
