@@ -70,9 +70,10 @@ var dependencyRule = []struct {
 // sqlPackages may speak SQL: the store, and by name whoever tampers with a database for a demonstration, or measures a plain insert.
 var sqlPackages = []string{"internal/store", "examples/demo/tamper", "bench/log"}
 
-// servingPackages may serve HTTP: the API, and by name the witness, the tiles and the practice cloud.
+// servingPackages may serve HTTP: the API, and by name the witness, the tiles, what the sources share that are sent events, and the practice cloud.
 var servingPackages = []string{
 	"internal/api",
+	"internal/source/internal/receive",
 	"internal/trust/witness",
 	"audit/publish",
 	"examples/...",
