@@ -7,21 +7,6 @@ import (
 	"github.com/taffrail-dev/taffrail"
 )
 
-var secretName = regexp.MustCompile(`passw|secretkey|secretaccesskey|clientsecret|authtoken|accesstoken|refreshtoken|sessiontoken|privatekey|passphrase|apisecret|apitoken|connectionstring|^secret$|^token$`)
-
-// publicName is for names that hold the word and no secret: they name it, or say what is done with it.
-var publicName = regexp.MustCompile(`(name|ref|id|path|file|policy|type|enabled|length|mode|expirationseconds|mountserviceaccounttoken)$`)
-
-var secretText = regexp.MustCompile(`-----BEGIN [A-Z ]*PRIVATE KEY-----|^(gh[pousr]_|github_pat_|glpat-|xox[abprs]-)[A-Za-z0-9_-]{10,}`)
-
-// isSecretName says whether values of this name are secrets: "DB_PASSWORD", "token".
-func isSecretName(name string) bool {
-	plain := strings.ToLower(strings.NewReplacer("_", "", "-", "", ".", "").Replace(name))
-	return secretName.MatchString(plain) && !publicName.MatchString(plain)
-}
-
-func isSecretText(text string) bool { return secretText.MatchString(text) }
-
 // actor is the user that the server has authenticated. Whom that user impersonated stands in the chain: rights were borrowed, not the hand.
 func actor(r record) taffrail.Actor {
 	u := r.User
@@ -29,9 +14,9 @@ func actor(r record) taffrail.Actor {
 	if a.ID == "" {
 		a.ID = "unknown"
 	}
-	for kind, key := range extras {
-		for _, id := range u.Extra[key] {
-			a = a.Behind(taffrail.Link{Kind: kind, ID: id})
+	for _, extra := range extras {
+		for _, id := range u.Extra[extra.key] {
+			a = a.Behind(taffrail.Link{Kind: extra.kind, ID: id})
 		}
 	}
 	if r.ImpersonatedUser != nil {
@@ -42,12 +27,12 @@ func actor(r record) taffrail.Actor {
 	return a
 }
 
-// extras are what a server says of how a user came in.
-var extras = map[string]string{
-	"pod":        "authentication.kubernetes.io/pod-name",
-	"credential": "authentication.kubernetes.io/credential-id",
-	"session":    "sessionName",
-	"principal":  "canonicalArn",
+// extras are what a server says of how a user came in, nearest first.
+var extras = []struct{ kind, key string }{
+	{"credential", "authentication.kubernetes.io/credential-id"},
+	{"pod", "authentication.kubernetes.io/pod-name"},
+	{"session", "sessionName"},
+	{"principal", "canonicalArn"},
 }
 
 const serviceAccount = "system:serviceaccount:"

@@ -1,7 +1,6 @@
 package kubeaudit
 
 import (
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"strconv"
@@ -11,12 +10,11 @@ import (
 )
 
 // bodies fills in request, response and the object that the event left behind.
-func (d decoder) bodies(e *taffrail.Event, r record) (err error) {
-	secret := r.ObjectRef != nil && r.ObjectRef.Resource == "secrets"
-	if e.Request, err = d.body("requestObject", r.RequestObject, secret); err != nil {
+func bodies(e *taffrail.Event, r record) (err error) {
+	if e.Request, err = body("requestObject", r.RequestObject); err != nil {
 		return err
 	}
-	if e.Response, err = d.body("responseObject", r.ResponseObject, secret); err != nil {
+	if e.Response, err = body("responseObject", r.ResponseObject); err != nil {
 		return err
 	}
 	e.State = snapshot(*e, r)
@@ -33,7 +31,7 @@ func (d decoder) bodies(e *taffrail.Event, r record) (err error) {
 	return nil
 }
 
-func (d decoder) body(field string, raw json.RawMessage, secret bool) (taffrail.Value, error) {
+func body(field string, raw json.RawMessage) (taffrail.Value, error) {
 	if len(raw) == 0 {
 		return taffrail.Unknown(), nil
 	}
@@ -41,13 +39,34 @@ func (d decoder) body(field string, raw json.RawMessage, secret bool) (taffrail.
 	if err != nil {
 		return v, fmt.Errorf("field %s: it cannot be read as JSON of a sane depth and size", field)
 	}
+	v = withSecrets(v)
 	if v.Shape() == taffrail.ShapeList {
 		v = fromJSONPatch(v)
 	}
-	if secret || at(v, "kind").Text() == "Secret" {
-		return d.sealSecret(v), nil
+	return v, nil
+}
+
+// withSecrets gives a body of a kept record with its secrets as such.
+func withSecrets(v taffrail.Value) taffrail.Value {
+	switch v.Shape() {
+	case taffrail.ShapeString:
+		if secret, ok := taffrail.ParseSealedText(v.Text()); ok {
+			return secret
+		}
+	case taffrail.ShapeList:
+		elems := make([]taffrail.Value, 0, v.Len())
+		for e := range v.Elems() {
+			elems = append(elems, withSecrets(e))
+		}
+		return taffrail.List(elems...)
+	case taffrail.ShapeObject:
+		fields := make(map[string]taffrail.Value, v.Len())
+		for name, field := range v.Fields() {
+			fields[name] = withSecrets(field)
+		}
+		return taffrail.Object(fields)
 	}
-	return d.sealNamed("", v), nil
+	return v
 }
 
 // snapshot is the object that a successful write left behind. A subresource of the object answers with the object, but for scale and a few
@@ -180,104 +199,4 @@ func nest(tree map[string]any) taffrail.Value {
 		fields[name] = v.(taffrail.Value)
 	}
 	return taffrail.Object(fields)
-}
-
-// lastApplied is the annotation in which kubectl keeps the whole object, data of Secrets included.
-const lastApplied = "kubectl.kubernetes.io/last-applied-configuration"
-
-// sealSecret replaces all data of a Secret, in a list of them as well. Data that was written as text is sealed as the server keeps it.
-func (d decoder) sealSecret(v taffrail.Value) taffrail.Value {
-	return fieldwise(v, func(name string, field taffrail.Value) taffrail.Value {
-		switch name {
-		case "data":
-			return d.sealAll(field, func(s taffrail.Value) taffrail.Value { return s })
-		case "stringData":
-			return d.sealAll(field, encoded)
-		case "items":
-			return elementwise(field, d.sealSecret)
-		}
-		return d.sealNamed(name, field)
-	})
-}
-
-func encoded(v taffrail.Value) taffrail.Value {
-	if v.Shape() != taffrail.ShapeString {
-		return v
-	}
-	return taffrail.String(base64.StdEncoding.EncodeToString([]byte(v.Text())))
-}
-
-func (d decoder) sealAll(v taffrail.Value, form func(taffrail.Value) taffrail.Value) taffrail.Value {
-	if v.Shape() != taffrail.ShapeObject {
-		return d.sealer.Seal(form(v))
-	}
-	return fieldwise(v, func(_ string, field taffrail.Value) taffrail.Value { return d.sealer.Seal(form(field)) })
-}
-
-// sealNamed replaces values whose names say that they are secrets, environment variables among them.
-func (d decoder) sealNamed(name string, v taffrail.Value) taffrail.Value {
-	switch v.Shape() {
-	case taffrail.ShapeList:
-		return elementwise(v, func(e taffrail.Value) taffrail.Value { return d.sealNamed(name, e) })
-	case taffrail.ShapeObject:
-		given := at(v, "name").Text()
-		return fieldwise(v, func(field string, e taffrail.Value) taffrail.Value {
-			if field == "value" && isSecretName(given) {
-				return d.sealNamed(given, e)
-			}
-			return d.sealNamed(field, e)
-		})
-	case taffrail.ShapeString:
-		if v.Text() != "" && (isSecretName(name) || isSecretText(v.Text()) || name == lastApplied && holdsSecret(v.Text())) {
-			return d.sealer.Seal(v)
-		}
-	}
-	return v
-}
-
-// holdsSecret says whether the text of an object is that of a Secret, or gives a variable of a secret name.
-func holdsSecret(text string) bool {
-	v, err := taffrail.FromJSON([]byte(text))
-	return err != nil || at(v, "kind").Text() == "Secret" || namesSecret(v)
-}
-
-func namesSecret(v taffrail.Value) bool {
-	if isSecretName(at(v, "name").Text()) && at(v, "value").Text() != "" {
-		return true
-	}
-	for name, e := range v.Fields() {
-		if isSecretName(name) && e.Text() != "" || namesSecret(e) {
-			return true
-		}
-	}
-	if v.Shape() == taffrail.ShapeList {
-		for e := range v.Elems() {
-			if namesSecret(e) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-func fieldwise(v taffrail.Value, f func(string, taffrail.Value) taffrail.Value) taffrail.Value {
-	fields := make(map[string]taffrail.Value, v.Len())
-	for name, field := range v.Fields() {
-		fields[name] = f(name, field)
-	}
-	if v.Shape() != taffrail.ShapeObject {
-		return v
-	}
-	return taffrail.Object(fields)
-}
-
-func elementwise(v taffrail.Value, f func(taffrail.Value) taffrail.Value) taffrail.Value {
-	if v.Shape() != taffrail.ShapeList {
-		return v
-	}
-	var elems []taffrail.Value
-	for e := range v.Elems() {
-		elems = append(elems, f(e))
-	}
-	return taffrail.List(elems...)
 }

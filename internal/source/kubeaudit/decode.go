@@ -12,23 +12,48 @@ import (
 	"time"
 
 	"github.com/taffrail-dev/taffrail"
+	"github.com/taffrail-dev/taffrail/internal/source/internal/form"
+	"github.com/taffrail-dev/taffrail/internal/source/internal/sealing"
 )
 
-// A decoder is a [taffrail.Decoder].
-type decoder struct{ sealer taffrail.Sealer }
+// A decoder is a [taffrail.Decoder] and a [taffrail.Keeper].
+type decoder struct{ rules sealing.Rules }
 
-// Decode implements [taffrail.Decoder].
+func newDecoder(sealer taffrail.Sealer) decoder {
+	return decoder{sealing.Rules{Sealer: sealer, Names: secretNames, Documents: true}}
+}
+
+// Decode implements [taffrail.Decoder]. What was delivered is rewritten as it would be kept before anything is read in it, so that it says the
+// same as what was kept.
 func (d decoder) Decode(raw []byte) (taffrail.Event, error) {
-	var r record
-	if err := json.Unmarshal(raw, &r); err != nil {
-		return taffrail.Event{}, refused(formFault(err))
-	}
-	e, err := d.event(r)
+	_, e, err := d.read(raw, sealing.Either)
+	return e, err
+}
+
+// Keep implements [taffrail.Keeper].
+func (d decoder) Keep(raw []byte) (taffrail.Kept, error) {
+	kept, e, err := d.read(raw, sealing.Delivered)
 	if err != nil {
-		return taffrail.Event{}, refused(err)
+		return taffrail.Kept{}, err
+	}
+	return taffrail.Kept{Record: kept, Digest: e.Digest, EventHead: taffrail.HeadOf(e)}, nil
+}
+
+func (d decoder) read(raw []byte, from sealing.Origin) (kept []byte, e taffrail.Event, err error) {
+	rules := d.rules
+	rules.Treat = (&treatment{}).of
+	if kept, err = rules.Rewrite(nil, raw, from); err != nil {
+		return nil, e, refused(err)
+	}
+	var r record
+	if err := json.Unmarshal(kept, &r); err != nil {
+		return nil, e, refused(form.Fault(err))
+	}
+	if e, err = event(r); err != nil {
+		return nil, taffrail.Event{}, refused(err)
 	}
 	e.Digest = sha256.Sum256(raw)
-	return e, nil
+	return kept, e, nil
 }
 
 func refused(err error) error {
@@ -36,21 +61,7 @@ func refused(err error) error {
 		Hint: "a record is one Event of audit.k8s.io/v1: a line of the audit log, or one of the items that a webhook gets"}
 }
 
-// formFault says what is wrong with the form, and quotes nothing of the record.
-func formFault(err error) error {
-	var wrong *json.UnmarshalTypeError
-	var syntax *json.SyntaxError
-	switch {
-	case errors.As(err, &wrong):
-		met, _, _ := strings.Cut(wrong.Value, " ") // after it the value itself can stand
-		return fmt.Errorf("field %s holds a JSON %s", wrong.Field, met)
-	case errors.As(err, &syntax):
-		return fmt.Errorf("it is not JSON at byte %d", syntax.Offset)
-	}
-	return errors.New("it is not JSON")
-}
-
-func (d decoder) event(r record) (taffrail.Event, error) {
+func event(r record) (taffrail.Event, error) {
 	if r.AuditID == "" || r.Verb == "" {
 		return taffrail.Event{}, errors.New("auditID or verb is missing")
 	}
@@ -60,19 +71,30 @@ func (d decoder) event(r record) (taffrail.Event, error) {
 	}
 	query := queryOf(r.RequestURI)
 	e := taffrail.Event{
-		ID: taffrail.EventID(r.AuditID), Source: Name, Time: at.UTC(), Action: action(r), Actor: actor(r), Error: failure(r),
+		ID: idOf(r), Source: Name, Time: at.UTC(), Action: action(r), Actor: actor(r), Error: failure(r),
 		Read: slices.Contains([]string{"get", "list", "watch", "head", "options"}, r.Verb), DryRun: len(query["dryRun"]) > 0,
 		Refs: refs(r), UserAgent: r.UserAgent, Writer: writer(r),
 	}
 	if n := len(r.SourceIPs); n > 0 {
 		e.Address = r.SourceIPs[n-1] // clients can set all others
 	}
-	if err := d.bodies(&e, r); err != nil {
+	if err := bodies(&e, r); err != nil {
 		return taffrail.Event{}, err
 	}
 	e.DryRun = e.DryRun || rehearsed(e.Request)
 	return e, nil
 }
+
+// idOf is the auditID for the event that tells of a request's end. Those before it are no copies of it.
+func idOf(r record) taffrail.EventID {
+	if begins(r) {
+		return taffrail.EventID(r.AuditID + "/" + r.Stage)
+	}
+	return taffrail.EventID(r.AuditID)
+}
+
+// begins says whether a record tells of a request that has not come to its end.
+func begins(r record) bool { return r.Stage == "RequestReceived" || r.Stage == "ResponseStarted" }
 
 func queryOf(uri string) url.Values {
 	_, query, _ := strings.Cut(uri, "?")
@@ -95,7 +117,7 @@ func action(r record) string {
 // failure is why the request was refused. One that has not been answered yet, or never was, has done nothing that is known.
 func failure(r record) string {
 	switch {
-	case r.Stage == "RequestReceived" || r.Stage == "Panic":
+	case begins(r) || r.Stage == "Panic":
 		return r.Stage
 	case r.ResponseStatus != nil && r.ResponseStatus.Code >= 400:
 		return cmp.Or(r.ResponseStatus.Reason, fmt.Sprintf("status %d", r.ResponseStatus.Code))

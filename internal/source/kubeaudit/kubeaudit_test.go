@@ -153,11 +153,22 @@ func TestActors(t *testing.T) {
 	}
 }
 
+// What a server says of how a user came in is always told in the same order.
+func TestChainHasAnOrder(t *testing.T) {
+	raw := strings.Replace(patched, `"groups":["system:authenticated"]`, `"extra":{"canonicalArn":["arn:aws:iam::1:role/r"],"authentication.kubernetes.io/pod-name":["p"],"sessionName":["s"],"authentication.kubernetes.io/credential-id":["JTI-1"]}`, 1)
+	want := []taffrail.Link{{Kind: "credential", ID: "JTI-1"}, {Kind: "pod", ID: "p"}, {Kind: "session", ID: "s"}, {Kind: "principal", ID: "arn:aws:iam::1:role/r"}}
+	for range 20 {
+		if diff := cmp.Diff(want, decode(t, raw).Actor.Chain); diff != "" {
+			t.Fatal(diff)
+		}
+	}
+}
+
 func FuzzDecode(f *testing.F) {
 	f.Add([]byte(patched))
 	f.Add([]byte(secret))
 	f.Add([]byte(`{"auditID":"a","verb":"patch","stageTimestamp":"2026-01-01T00:00:00Z","objectRef":{"resource":"secrets"},"requestObject":[{"op":"move","from":"/a/b","path":"/a"}]}`))
-	d := decoder{plugtest.MarkingSealer()}
+	d := newDecoder(plugtest.MarkingSealer())
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		e, err := d.Decode(raw)
 		if err == nil && (e.ID == "" || e.Actor.ID == "" || e.Time.IsZero()) {
