@@ -31,7 +31,7 @@ func (p *page) entries(entries []daemon.LogEntry) {
 
 // Widths of the columns of a list of entries.
 const (
-	entryType = 13
+	entryType = 15
 	entryEnd  = 10
 )
 

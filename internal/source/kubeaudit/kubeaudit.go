@@ -23,8 +23,8 @@ const Name = "kubeaudit"
 // Config says where the events of an API server come from: to a listener, as its webhook backend, or out of the log file that it writes.
 type Config struct {
 	receive.Config `yaml:",inline"`
-	// Log is the path of the audit log file, as in --audit-log-path. What was rotated away is looked for beside it.
-	Log string `yaml:"log"`
+	// Path is that of the audit log file, as in --audit-log-path. What was rotated away is looked for beside it.
+	Path string `yaml:"path"`
 }
 
 // Register registers the plug-in.
@@ -43,9 +43,9 @@ func Register(r *plug.Registry) {
 		return receiver{endpoint}, nil
 	})
 	plug.Add(r, Name, func(_ context.Context, _ plug.Env, c Config) (taffrail.EventReader, error) {
-		if c.Log == "" {
-			return nil, &taffrail.Error{Op: opRead, Kind: taffrail.KindInvalid, Err: errors.New("it is not said which file"), Hint: "set `log` to the path of the API server's --audit-log-path"}
+		if c.Path == "" {
+			return nil, &taffrail.Error{Op: opRead, Kind: taffrail.KindInvalid, Err: errors.New("it is not said which file"), Hint: "set `path` to the path of the API server's --audit-log-path"}
 		}
-		return &reader{path: c.Log, limit: maxLine}, nil
+		return &reader{path: c.Path, limit: maxLine}, nil
 	})
 }

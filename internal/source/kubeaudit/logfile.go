@@ -118,7 +118,7 @@ func unreadable(err error) error {
 	case errors.Is(err, fs.ErrPermission):
 		e.Kind, e.Hint = taffrail.KindDenied, "let the user that taffrail runs as read the audit log and its folder"
 	case errors.Is(err, fs.ErrNotExist):
-		e.Kind, e.Hint = taffrail.KindNotFound, "set `log` to the path in --audit-log-path of the API server"
+		e.Kind, e.Hint = taffrail.KindNotFound, "set `path` to the path in --audit-log-path of the API server"
 	}
 	return e
 }

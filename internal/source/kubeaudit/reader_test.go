@@ -339,7 +339,7 @@ func TestReaderNeedsAFile(t *testing.T) {
 	if _, err := plug.Open[taffrail.EventReader](t.Context(), &r, Name, plug.Env{}, plug.Settings{}); taffrail.KindOf(err) != taffrail.KindInvalid {
 		t.Errorf("got %v", err)
 	}
-	s := plug.Settings{File: "f", YAML: []byte("log: /var/log/audit.log\n")}
+	s := plug.Settings{File: "f", YAML: []byte("path: /var/log/audit.log\n")}
 	if _, err := plug.Open[taffrail.EventReader](t.Context(), &r, Name, plug.Env{}, s); err != nil {
 		t.Errorf("got %v", err)
 	}
