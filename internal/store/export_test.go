@@ -11,6 +11,7 @@ var (
 	ParseSnapshot = parseSnapshot
 	ClassifyState = classifyState
 	OpenSQLiteAt  = openSQLiteAt
+	EachIndexed   = eachIndexed
 )
 
 // LimitPages bounds how large the database may grow, as a full disk does.
