@@ -203,6 +203,9 @@ func (x *explainer) question(ctx context.Context, stack taffrail.StackID, d *taf
 		Address: f.Resource.Address, Type: f.Resource.Type, IDs: identities(f.Resource, v), Before: orNull(v.before), After: orNull(v.after), Changes: changesOf(f, v),
 	}
 	q = correlate.Question{End: f.ObservedAt, Resources: []correlate.Subject{subject}, Sealer: x.decoders.sealer}
+	if q.End.IsZero() { // the source does not say when it looked
+		q.End = x.daemon.now()
+	}
 	if q.Start, err = x.inSyncAt(stack, d); err != nil {
 		return q, nil, err
 	}

@@ -155,6 +155,7 @@ type site struct {
 	remote       audit.RemoteSigner // that the plug-in "elsewhere" gives
 	witness      audit.Cosigning    // that is asked, whatever its address
 	anchor       audit.Anchor       // that the plug-in "paper" gives
+	deliveries   *deliveries        // of the source "audit"
 }
 
 func newSite(t *testing.T, w *world) *site {
@@ -179,6 +180,7 @@ func (s *site) daemon() *Daemon {
 	plug.Add(&r, "fake", s.openStack)
 	plug.Add(&r, "elsewhere", func(context.Context, plug.Env, nothing) (audit.RemoteSigner, error) { return s.remote, nil })
 	addOutside(&r, s)
+	addAudit(&r, s)
 	return New(Options{
 		Version: "test", DataDir: s.data, StateDir: "the guard's", ConfigDir: "the keys'", Plugins: &r, Installation: s.installation, Logger: slog.New(slog.DiscardHandler),
 		Now: func() time.Time { s.clock = s.clock.Add(time.Second); return s.clock },
