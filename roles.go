@@ -136,6 +136,12 @@ type Keeper interface {
 	Keep(record []byte) (Kept, error)
 }
 
+// A Recognizer knows the records of its source when it sees them. Optional for a Decoder.
+type Recognizer interface {
+	// Recognizes says whether a text begins as what the source writes into files does. It may be cut off anywhere.
+	Recognizes(start []byte) bool
+}
+
 // An EventReader reads what an audit source has put somewhere, in its own time.
 type EventReader interface {
 	// ReadEvents emits what was delivered after a cursor, batch by batch and never two at once, and returns when there is nothing more for

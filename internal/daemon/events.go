@@ -209,9 +209,13 @@ func (d *Daemon) EventSources(ctx context.Context) ([]EventSourceStatus, error) 
 		if err != nil {
 			return err
 		}
+		heard, err := d.heard(tx)
+		if err != nil {
+			return err
+		}
 		for _, s := range sources {
 			status := EventSourceStatus{
-				Source: s.Source, Settled: timeIf(d.completeUntil(s)), First: timeIf(s.First), Last: timeIf(s.Last), Entry: s.Entry,
+				Source: s.Source, Settled: timeIf(d.completeUntil(s, heard)), First: timeIf(s.First), Last: timeIf(s.Last), Entry: s.Entry,
 				Events: s.Events, Changes: s.Changes, Dead: s.Dead, Notices: openNotices(notices, s.Source),
 			}
 			if e, err := entryAt(tx, s.Entry); err == nil {

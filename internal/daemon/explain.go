@@ -94,11 +94,15 @@ func (s *scan) explanations(ctx context.Context, tx *store.Tx, r *ScanReport) (f
 	if err != nil {
 		return nil, err
 	}
+	heard, err := s.daemon.heard(tx)
+	if err != nil {
+		return nil, err
+	}
 	models, err := correlate.LoadModels()
 	if err != nil {
 		return nil, err
 	}
-	x := &explainer{daemon: s.daemon, tx: tx, sources: sources, models: models, decoders: s.daemon.decoders(sealer), events: map[store.EventAt]taffrail.Event{}}
+	x := &explainer{daemon: s.daemon, tx: tx, sources: sources, heard: heard, models: models, decoders: s.daemon.decoders(sealer), events: map[store.EventAt]taffrail.Event{}}
 	for i := range r.Drifts {
 		d := &r.Drifts[i]
 		sides, ok := s.sides[d.Finding.Resource.Address]
@@ -121,6 +125,7 @@ type explainer struct {
 	daemon   *Daemon
 	tx       *store.Tx
 	sources  []store.EventSource
+	heard    time.Time // up to when those that send have been heard
 	models   *correlate.Models
 	decoders *decoders
 	events   map[store.EventAt]taffrail.Event
@@ -390,7 +395,7 @@ func (x *explainer) health(from, to time.Time) (all []correlate.Health, err erro
 		return nil, err
 	}
 	for _, s := range x.sources {
-		h := correlate.Health{Source: s.Source, CompleteUntil: x.daemon.completeUntil(s)}
+		h := correlate.Health{Source: s.Source, CompleteUntil: x.daemon.completeUntil(s, x.heard)}
 		for _, n := range openNotices(notices, s.Source) {
 			h.Gaps = append(h.Gaps, correlate.Span{Start: n.Start, End: n.End})
 		}
@@ -414,17 +419,9 @@ func openNotices(all []store.SourceNotice, source string) (open []taffrail.LogNo
 	return open
 }
 
-// completeUntil is the time up to which all events of a source are there. One that says nothing of that has told all up to its last event.
-func (d *Daemon) completeUntil(s store.EventSource) time.Time {
-	if !s.Settled.IsZero() {
-		return s.Settled
-	}
-	return s.Last
-}
-
 // settled says whether no event of before a time is awaited any more.
 func (x *explainer) settled(until time.Time) bool {
-	return !slices.ContainsFunc(x.sources, func(s store.EventSource) bool { return x.daemon.completeUntil(s).Before(until) })
+	return !slices.ContainsFunc(x.sources, func(s store.EventSource) bool { return x.daemon.completeUntil(s, x.heard).Before(until) })
 }
 
 // calls says where the events stand that causes name. Their payloads are read as a whole, and must be those that the log names.

@@ -19,6 +19,13 @@ import (
 // ImportEvents implements [EventQueries].
 func (d *Daemon) ImportEvents(ctx context.Context, r ImportRequest, progress func(EventsTaken)) (EventsTaken, error) {
 	var all EventsTaken
+	if r.Source == "" {
+		source, err := d.sourceOf(ctx, r.Path)
+		if err != nil {
+			return all, err
+		}
+		r.Source = source
+	}
 	if r.Name == "" {
 		r.Name = r.Source
 	}
@@ -108,14 +115,19 @@ func (d *Daemon) openSource(ctx context.Context, s config.Source) (f feed, err e
 		return f, err
 	}
 	env, settings := d.env(f.decoders.sealer), plug.Settings{File: d.options.Installation.Name(), YAML: s.YAML}
-	reads := slices.Contains(plug.Names[taffrail.EventReader](d.options.Plugins), s.Plugin)
-	receives := slices.Contains(plug.Names[taffrail.EventReceiver](d.options.Plugins), s.Plugin)
-	if receives && (!reads || asksToListen(s.YAML)) {
+	if d.receives(s) {
 		f.receiver, err = plug.Open[taffrail.EventReceiver](ctx, d.options.Plugins, s.Plugin, env, settings)
 	} else {
 		f.reader, err = plug.Open[taffrail.EventReader](ctx, d.options.Plugins, s.Plugin, env, settings)
 	}
 	return f, err
+}
+
+// receives says whether a configured source is sent to us.
+func (d *Daemon) receives(s config.Source) bool {
+	reads := slices.Contains(plug.Names[taffrail.EventReader](d.options.Plugins), s.Plugin)
+	receives := slices.Contains(plug.Names[taffrail.EventReceiver](d.options.Plugins), s.Plugin)
+	return receives && (!reads || asksToListen(s.YAML))
 }
 
 func asksToListen(settings []byte) bool {
@@ -193,4 +205,35 @@ func (f feed) absence(ctx context.Context, emit func(context.Context, taffrail.B
 	return emit(ctx, taffrail.Batch{Origin: "taffrail", Notices: []taffrail.LogNotice{{
 		Kind: taffrail.NoticeGap, Start: last, End: now, What: fmt.Sprintf("nobody was listening for %s", now.Sub(last).Round(time.Second)),
 	}}})
+}
+
+// deliveryLag is how long a sender may take to send an event.
+const deliveryLag = time.Minute
+
+// heard is the time up to which whoever sends to us has been heard: a process that listens beats, and is there until the next beat is overdue.
+func (d *Daemon) heard(tx *store.Tx) (time.Time, error) {
+	beat, e, err := newestOf[taffrail.Heartbeat](tx, taffrail.EntryHeartbeat)
+	if err != nil || e == nil {
+		return time.Time{}, err
+	}
+	until := e.Time
+	if now := d.now(); now.Before(until.Add(time.Duration(beat.Seconds)*time.Second + deliveryLag)) {
+		until = now
+	}
+	return until.Add(-deliveryLag), nil
+}
+
+// completeUntil is the time up to which all events of a source are there: as it says itself; of one that sends, as long as somebody has listened;
+// of all others up to the last event.
+func (d *Daemon) completeUntil(s store.EventSource, heard time.Time) time.Time {
+	until := s.Settled
+	if until.IsZero() {
+		until = s.Last
+	}
+	for _, c := range d.options.Installation.Sources {
+		if c.Name == s.Source && d.receives(c) && heard.After(until) {
+			until = heard
+		}
+	}
+	return until
 }
