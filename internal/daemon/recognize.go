@@ -24,8 +24,8 @@ const (
 	recognizedFiles = 32
 )
 
-// errEnough ends a walk.
-var errEnough = errors.New("enough was seen")
+// errRecognized ends a walk: enough was seen.
+var errRecognized = errors.New("enough was seen")
 
 // sourceOf is the plug-in whose source has written what is in a file or a folder.
 func (d *Daemon) sourceOf(ctx context.Context, path string) (string, error) {
@@ -49,15 +49,15 @@ func (d *Daemon) sourceOf(ctx context.Context, path string) (string, error) {
 		for name, r := range known {
 			if r.Recognizes(start) {
 				found = name
-				return errEnough
+				return errRecognized
 			}
 		}
 		if files++; files == recognizedFiles {
-			return errEnough
+			return errRecognized
 		}
 		return nil
 	})
-	if err != nil && !errors.Is(err, errEnough) {
+	if err != nil && !errors.Is(err, errRecognized) {
 		return "", pathError(err)
 	}
 	if found == "" {
