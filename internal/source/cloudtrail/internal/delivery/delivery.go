@@ -54,8 +54,11 @@ func read(r io.Reader, emit func(Record) error, whole bool) error {
 	s.in = head
 	if magic, _ := head.Peek(2); bytes.Equal(magic, []byte{0x1f, 0x8b}) {
 		z, err := gzip.NewReader(head)
-		if err != nil {
+		if errors.Is(err, gzip.ErrHeader) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 			return s.fault(nil, "it is no gzip stream")
+		}
+		if err != nil {
+			return err
 		}
 		defer z.Close()
 		s.in, s.packed = z, true
