@@ -60,6 +60,7 @@ func (p *page) causes(known *taffrail.Causes, indent int) {
 		}
 		lead := strings.Repeat(" ", indent) + "by  "
 		if g.Event == nil {
+			lead = strings.Repeat(" ", indent) + "?   "
 			p.line(lead, p.dim(where), p.tierWord(g.Tier, 0), gap, p.dim(clipMiddle(safe(whyUnnamed(g.Cause)), max(minValue, p.width-indent-20))))
 			continue
 		}
