@@ -28,8 +28,9 @@ type CauseFound struct {
 	Events  []CausingCall `json:"events"`
 	Runs    []int64       `json:"runs,omitempty"` // entries of the runs that the changes are part of
 	Before  *int64        `json:"before,omitempty"`
-	Settled bool          `json:"settled"` // no event that may change the answer is awaited any more
-	Causes  BlobRef       `json:"causes"`  // a [Salted] list of Cause
+	Settled bool          `json:"settled"`       // no event that may change the answer is awaited any more
+	IDs     []string      `json:"ids,omitempty"` // what the resource was known by
+	Causes  BlobRef       `json:"causes"`        // a [Salted] list of Cause
 }
 
 // A CausingCall is where in the log an event stands that a cause names.

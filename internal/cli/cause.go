@@ -60,22 +60,22 @@ func (p *page) causes(known *taffrail.Causes, indent int) {
 		}
 		lead := strings.Repeat(" ", indent) + "by  "
 		if g.Event == nil {
-			lead = strings.Repeat(" ", indent) + "?   "
-			p.line(lead, p.dim(where), p.tierWord(g.Tier, 0), gap, p.dim(clipMiddle(safe(whyUnnamed(g.Cause)), max(minValue, p.width-indent-20))))
+			p.unnamed(g, where, indent)
 			continue
 		}
 		p.line(lead, p.dim(where), p.bold(safe(whoText(g.Event.Actor))), gap, safe(g.Event.Action), gap, p.dim(stamp(g.Event.Time)), gap, p.tierWord(g.Tier, g.Confidence))
 	}
 }
 
-// whyUnnamed says why nobody is named, and who it may have been.
-func whyUnnamed(c taffrail.Cause) string {
-	text := c.Reason
-	if len(c.Candidates) > 0 {
-		best := c.Candidates[0]
-		text = fmt.Sprintf("so far %s, %s; %s", whoText(best.Actor), best.Action, text)
+// unnamed prints an answer that names nobody, with who it seems to be so far, and why that is not said.
+func (p *page) unnamed(g causeGroup, where string, indent int) {
+	soFar := ""
+	if len(g.Candidates) > 0 {
+		best := g.Candidates[0]
+		soFar = fmt.Sprintf("so far %s  %s  %s", whoText(best.Actor), best.Action, stamp(best.Time))
 	}
-	return text
+	p.line(strings.Repeat(" ", indent), "?   ", p.dim(where), p.tierWord(g.Tier, 0), gap, safe(soFar))
+	p.paragraph(safe(g.Reason), indent+4, p.dim)
 }
 
 // whoText names who acted. A credential that more than one may hold is never said to be a person.

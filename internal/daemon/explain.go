@@ -24,6 +24,7 @@ type explanation struct {
 	drift   *taffrail.Drift
 	causes  []taffrail.Cause
 	events  []taffrail.CausingCall
+	ids     []string // what the resource is known by
 	settled bool
 	before  *int64 // the entry that it takes the place of
 }
@@ -70,7 +71,7 @@ func (s *scan) recordCause(tx *store.Tx, e explanation) error {
 		return err
 	}
 	body := taffrail.CauseFound{
-		Drift: e.drift.ID, Entry: e.drift.Entry, Tiers: map[taffrail.Tier]int{}, Events: e.events, Before: e.before, Settled: e.settled, Causes: causes,
+		Drift: e.drift.ID, Entry: e.drift.Entry, Tiers: map[taffrail.Tier]int{}, Events: e.events, Before: e.before, Settled: e.settled, IDs: boundIDs(e.ids), Causes: causes,
 	}
 	for _, c := range e.causes {
 		body.Tiers[c.Tier]++
@@ -148,7 +149,7 @@ func (x *explainer) explain(ctx context.Context, stack taffrail.StackID, d *taff
 	if err != nil {
 		return e, false, err
 	}
-	e = explanation{drift: d, causes: correlate.Attribute(q, x.models), settled: x.settled(q.End)}
+	e = explanation{drift: d, ids: q.Resources[0].IDs, causes: correlate.Attribute(q, x.models), settled: x.settled(q.End)}
 	if isKnown {
 		if d.Causes, err = causesAt(x.tx, was); err != nil {
 			return e, false, err
@@ -287,6 +288,17 @@ func identities(r taffrail.Resource, v sides) (ids []string) {
 		}
 	}
 	return ids
+}
+
+// Bounds on what an entry names a resource by.
+const (
+	maxIDs = 32
+	maxID  = 512 // bytes
+)
+
+func boundIDs(ids []string) []string {
+	short := slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return len(id) > maxID })
+	return short[:min(len(short), maxIDs)]
 }
 
 // inSyncAt is when the resource was seen in sync before the drift was found; zero: never, as far as the log says.

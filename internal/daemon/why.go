@@ -272,6 +272,9 @@ func (t *timeline) entry(tx *store.Tx, index int64) error {
 		i.Drift, i.Text = b.Drift, fmt.Sprintf("drift is over: %s", b.Why)
 	case taffrail.CauseFound:
 		i.What, i.Drift = "cause", b.Drift
+		for _, id := range b.IDs {
+			t.know(id)
+		}
 		causes, err := causesAt(tx, store.CauseAt{Index: index})
 		if err != nil {
 			return err
