@@ -45,12 +45,13 @@ var dependencyRule = []struct {
 	{"internal/correlate/whodunit", rule{ours: []string{".", "internal/correlate"}, never: []string{"os", "net", "log", "database/sql", "math/rand"}}},
 	{"internal/correlate", rule{ours: []string{"."}, never: []string{"os", "net", "log", "database/sql", "math/rand"}}},
 	{"internal/plug", rule{ours: []string{"."}, foreign: []string{"github.com/goccy/go-yaml"}}},
+	{"internal/git", rule{ours: []string{"."}, foreign: []string{"github.com/go-git/go-git/v5", "github.com/go-git/go-billy/v5"}}},
 	{"internal/pgtest", rule{foreign: []string{"github.com/jackc/pgx/v5"}}},
 	{"internal/plugtest", rule{ours: []string{".", "internal/plug"}, foreign: []string{"github.com/google/go-cmp"}}},
 	{"internal/store", rule{ours: []string{".", "audit"}, foreign: []string{"golang.org/x/mod", "golang.org/x/sys", "github.com/jackc/pgx/v5", "github.com/klauspost/compress", "github.com/pressly/goose/v3", "modernc.org/sqlite"}}},
 	{"internal/source/internal/...", rule{ours: []string{".", "internal/plug", "internal/source/internal/..."}, foreign: anything}},
 	{"internal/source/*/internal/...", rule{ours: []string{".", "internal/plug", "internal/source/*/internal/..."}, foreign: anything}},
-	{"internal/source/*", rule{ours: []string{".", "internal/plug", "internal/source/internal/...", "internal/source/*/internal/..."}, foreign: anything}},
+	{"internal/source/*", rule{ours: []string{".", "internal/git", "internal/plug", "internal/source/internal/...", "internal/source/*/internal/..."}, foreign: anything}},
 	{"internal/trust/*", rule{ours: []string{".", "audit", "internal/plug"}, foreign: anything}},
 	{"internal/plugins", rule{ours: []string{"internal/plug", "internal/source/*", "internal/trust/*"}}},
 	{"internal/daemon", rule{
@@ -58,7 +59,7 @@ var dependencyRule = []struct {
 		foreign: []string{"golang.org/x/mod", "github.com/goccy/go-yaml"},
 	}},
 	{"internal/api", rule{ours: []string{".", "audit", "internal/daemon"}}},
-	{"internal/cli", rule{ours: []string{".", "audit", "audit/auditor", "audit/publish", "internal/api", "internal/config", "internal/correlate/whodunit", "internal/daemon", "internal/plug"}, foreign: anything}},
+	{"internal/cli", rule{ours: []string{".", "audit", "audit/auditor", "audit/publish", "internal/api", "internal/config", "internal/correlate/whodunit", "internal/daemon", "internal/git", "internal/plug"}, foreign: anything}},
 	{"cmd/taffrail-verify", rule{ours: []string{"audit/auditor"}}},
 	{"cmd/taffrail", rule{ours: []string{"internal/cli", "internal/plugins"}}},
 	// A benchmark of the store itself cannot be made from outside: what it measures is no command.

@@ -246,6 +246,9 @@ var bodies = map[bodyKind]func([]byte) (EntryBody, error){
 
 	kindOf(EventsReceived{}): decodeBody[EventsReceived],
 	kindOf(CauseFound{}):     decodeBody[CauseFound],
+
+	kindOf(RunStarted{}):  decodeBody[RunStarted],
+	kindOf(RunFinished{}): decodeBody[RunFinished],
 }
 
 type bodyKind struct {

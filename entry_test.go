@@ -35,6 +35,14 @@ func everyBody() []taffrail.EntryBody {
 		taffrail.Pruned{Before: 256, Reason: "r", Dropped: 9, Snapshot: &taffrail.BlobRef{SHA256: "a", Size: 1}},
 		taffrail.KeyRotated{Old: "o", New: "n", From: 9, Until: 20},
 		taffrail.KeyRevoked{Key: "k", At: 9, New: "n", Reason: "r"},
+		taffrail.RunStarted{
+			Run: "run-0123456789abcdef", Program: "tofu", Verb: "apply", Stack: &stack, Commit: &taffrail.Commit{Hash: "h", Dirty: true}, Plan: "a",
+			Class: taffrail.ActorPipeline, Features: []string{"f"}, CI: "gitlab_ci", Agent: "taffrail/run-0123456789abcdef",
+		},
+		taffrail.RunFinished{Run: "run-0123456789abcdef", Started: 4, Exit: -1, Signal: "killed", Millis: 5, Untapped: "u"},
+		taffrail.RunFinished{Run: "run-0123456789abcdef", Started: 4, Stack: &stack, Tap: &taffrail.RunTap{
+			Providers: []string{"p"}, Others: []taffrail.Untapped{{Name: "q", Why: "w"}}, Connections: 2, Applied: 1, Failed: 1, LeftOut: 1, Withheld: "w", Resources: &taffrail.BlobRef{SHA256: "a", Size: 1},
+		}},
 	}
 }
 
@@ -45,7 +53,7 @@ func TestEveryBodyIsThere(t *testing.T) {
 		entryType, _ := body.Kind()
 		seen[entryType] = true
 	}
-	if len(seen) != 15 {
+	if len(seen) != 17 {
 		t.Errorf("%d types: %v", len(seen), seen)
 	}
 }

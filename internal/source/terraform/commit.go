@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/taffrail-dev/taffrail"
-	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/git"
+	"github.com/taffrail-dev/taffrail/internal/git"
 )
 
 // commitTime bounds how long the version of the code is looked for: a scan does not wait for it.

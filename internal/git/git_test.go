@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/git"
+	"github.com/taffrail-dev/taffrail/internal/git"
 )
 
 // A tree is a working tree made by the real git.
