@@ -34,6 +34,14 @@ const harborToken = "practice-token-7"
 // newHarbor applies the practice stack, or skips the test where nothing can apply it.
 func newHarbor(t *testing.T) *harbor {
 	t.Helper()
+	h := startHarbor(t, "harbor", "../../../examples/harbor/stack")
+	h.run(h.tool, "apply", "-input=false", "-auto-approve")
+	return h
+}
+
+// startHarbor makes all ready for an apply of a stack of this provider.
+func startHarbor(t *testing.T, plugin, stack string) *harbor {
+	t.Helper()
 	tool := cmp.Or(os.Getenv("TAFFRAIL_TEST_TOFU"), lookPath("terraform"), lookPath("tofu"))
 	if tool == "" {
 		t.Skip("neither terraform nor tofu is in PATH, and TAFFRAIL_TEST_TOFU names none: nothing was applied")
@@ -45,7 +53,7 @@ func newHarbor(t *testing.T) *harbor {
 	h := &harbor{t: t, tool: tool, command: filepath.Join(work, "harbor"), dir: filepath.Join(work, "stack"), log: &strings.Builder{}}
 	mirror := filepath.Join(work, "mirror")
 	h.build("harbor", h.command)
-	h.build("terraform-provider-harbor", filepath.Join(mirror, "taffrail.example/practice/harbor/0.1.0", platform, "terraform-provider-harbor_v0.1.0"))
+	h.build("terraform-provider-"+plugin, filepath.Join(mirror, "taffrail.example/practice", plugin, "0.1.0", platform, "terraform-provider-"+plugin+"_v0.1.0"))
 	cli := filepath.Join(work, "cli.tfrc")
 	writeFile(t, cli, "provider_installation {\n  filesystem_mirror {\n    path = \""+mirror+"\"\n  }\n}\n")
 	url := h.serve(work)
@@ -56,11 +64,10 @@ func newHarbor(t *testing.T) *harbor {
 	}
 	h.host.environ = append(h.host.environ, "HARBOR_URL="+url, "HARBOR_TOKEN="+harborToken, "TF_CLI_CONFIG_FILE="+cli, "CHECKPOINT_DISABLE=1", "TF_IN_AUTOMATION=1")
 	h.host.cache = filepath.Join(work, "cache")
-	if err := os.CopyFS(h.dir, os.DirFS("../../../examples/harbor/stack")); err != nil {
+	if err := os.CopyFS(h.dir, os.DirFS(stack)); err != nil {
 		t.Fatal(err)
 	}
 	h.run(h.tool, "init", "-input=false")
-	h.run(h.tool, "apply", "-input=false", "-auto-approve")
 	return h
 }
 

@@ -22,13 +22,16 @@ import (
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/usercli"
 )
 
-// Register adds the source to the registry, under the name "terraform": it reads stacks, and finds them below a folder.
+// Register adds the source to the registry, under the name "terraform": it reads stacks, finds them below a folder, and watches runs of the tools.
 func Register(r *plug.Registry) {
 	plug.Add(r, "terraform", func(_ context.Context, env plug.Env, c Config) (taffrail.Stack, error) {
 		return open(env, c, system())
 	})
 	plug.Add(r, "terraform", func(_ context.Context, _ plug.Env, c DiscoverConfig) (taffrail.Discoverer, error) {
 		return newDiscoverer(c, system())
+	})
+	plug.Add(r, "terraform", func(_ context.Context, env plug.Env, c RunConfig) (taffrail.RunWatcher, error) {
+		return newRunWatcher(env, c, system()), nil
 	})
 }
 

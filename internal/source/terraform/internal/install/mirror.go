@@ -2,6 +2,7 @@ package install
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path"
@@ -204,4 +205,19 @@ func parseConfig(data []byte, name string) (cliConfig, error) {
 		}
 	}
 	return c, nil
+}
+
+// Overrides says whether the CLI configuration may put something of a developer's in the place of a provider that is installed. What
+// cannot be read may.
+func Overrides(s Surroundings) bool {
+	for _, file := range s.configFiles() {
+		data, err := os.ReadFile(file)
+		if errors.Is(err, os.ErrNotExist) {
+			continue
+		}
+		if err != nil || bytes.Contains(data, []byte("dev_overrides")) {
+			return true
+		}
+	}
+	return false
 }

@@ -49,3 +49,6 @@ func unknownBool(fields []byte, want protowire.Number) bool {
 	}
 	return found
 }
+
+// RepairSchema puts right what version 5 numbers otherwise than version 6, in one schema.
+func RepairSchema(s *tfwire.Schema) { repairBlock(s.GetBlock()) }
