@@ -107,6 +107,9 @@ type Tap interface {
 	// Env is what must be added to the environment of the command.
 	Env() []string
 
+	// Providers names what is watched.
+	Providers() []string
+
 	// Finish ends the tap and gives what it saw. It is called once the command has ended.
 	Finish(ctx context.Context) (TapReport, error)
 

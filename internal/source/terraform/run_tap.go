@@ -163,6 +163,9 @@ func tapEnviron(environ []string) []string {
 // Env implements [taffrail.Tap].
 func (t *tapped) Env() []string { return t.env }
 
+// Providers implements [taffrail.Tap].
+func (t *tapped) Providers() []string { return t.tap.Providers() }
+
 // Close implements [taffrail.Tap].
 func (t *tapped) Close() error {
 	t.tap.Close()

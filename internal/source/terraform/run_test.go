@@ -354,13 +354,13 @@ provider "harbor" {
 
 resource "harbor_bucket" "here" {
   count = 8
-  name  = "here-${count.index}"
+  name  = "near-${count.index}"
 }
 
 resource "harbor_bucket" "there" {
   count    = 8
   provider = harbor.other
-  name     = "there-${count.index}"
+  name     = "far-${count.index}"
 }
 `, other))
 	h.run(h.tool, "init", "-input=false", "-reconfigure")
@@ -378,7 +378,7 @@ resource "harbor_bucket" "there" {
 		return string(out)
 	}
 	here, there := list(h.host.getenv("HARBOR_URL")), list(other)
-	if strings.Count(here, "here-") != 8 || strings.Contains(here, "there-") || strings.Count(there, "there-") != 8 || strings.Contains(there, "here-") {
+	if strings.Count(here, "near-") != 8 || strings.Contains(here, "far-") || strings.Count(there, "far-") != 8 || strings.Contains(there, "near-") {
 		t.Errorf("here:\n%s\nthere:\n%s", here, there)
 	}
 	h.run(h.tool, "plan", "-input=false", "-detailed-exitcode")
