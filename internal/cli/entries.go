@@ -67,6 +67,10 @@ func about(e taffrail.Entry) string {
 	switch b := e.Body.(type) {
 	case taffrail.LogStarted:
 		return safe(b.Origin)
+	case taffrail.RunStarted:
+		return safe(strings.TrimSpace(string(b.Run) + ": " + b.Program + " " + b.Verb))
+	case taffrail.RunFinished:
+		return safe(string(b.Run)) + ": " + endedText(b)
 	case taffrail.ScanStarted:
 		return safe(b.Stack.Name) + targetsOf(b.Selection)
 	case taffrail.ScanFinished:
@@ -246,12 +250,18 @@ func (p *page) payloads(e daemon.LogEntry) {
 	var finding taffrail.Salted[taffrail.Finding]
 	var rules taffrail.Salted[[]taffrail.AcceptRule]
 	var gaps taffrail.Salted[[]taffrail.Gap]
+	var applied taffrail.Salted[[]taffrail.Applied]
 	kind, _ := e.Entry.Body.Kind()
 	switch {
 	case isFinding(e.Entry.Body) && json.Unmarshal(payload, &finding) == nil:
 		p.finding(finding.Content)
 	case kind == taffrail.EntryScanStarted && json.Unmarshal(payload, &rules) == nil:
 		p.acceptRules(rules.Content)
+	case kind == taffrail.EntryRunFinished && json.Unmarshal(payload, &applied) == nil:
+		for _, one := range applied.Content {
+			p.line()
+			p.applied(one)
+		}
 	case json.Unmarshal(payload, &gaps) == nil:
 		p.gaps(gaps.Content, view{all: true})
 	default:

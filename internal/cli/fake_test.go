@@ -27,6 +27,7 @@ var update = flag.Bool("update", false, "write what the program prints to the go
 // fake answers queries as a test wants, well or badly. A query that the test did not provide for is an error.
 type fake struct {
 	fakeLog
+	fakeRuns
 	options  daemon.Options
 	started  int
 	stopped  int

@@ -35,7 +35,7 @@ func (a *app) root() *cobra.Command {
 		a.fail(flagError(cmd, err))
 		return nil
 	})
-	root.AddCommand(a.scanCommand(), a.whyCommand(), a.historyCommand(), a.eventsCommand(), a.attributeCommand(), a.doctorCommand(), a.stacksCommand(), a.logCommand(), a.keyCommand(), a.verifyCommand(), a.serveCommand(), a.signerCommand(),
+	root.AddCommand(a.scanCommand(), a.runCommand(), a.runsCommand(), a.whyCommand(), a.historyCommand(), a.eventsCommand(), a.attributeCommand(), a.doctorCommand(), a.stacksCommand(), a.logCommand(), a.keyCommand(), a.verifyCommand(), a.serveCommand(), a.signerCommand(),
 		a.witnessCommand(), a.indexCommand(), a.versionCommand())
 	return root
 }

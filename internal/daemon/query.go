@@ -16,6 +16,7 @@ type Queries interface {
 	LogKeeper
 	LogWitnesses
 	EventQueries
+	RunQueries
 
 	// Scan reads one stack live, compares it with what is recorded, and writes what it saw into the log before it returns.
 	// When ctx ends, the report holds what was read until then, its outcome is incomplete and the error is nil. With an error
