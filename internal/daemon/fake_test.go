@@ -148,6 +148,7 @@ type site struct {
 	keyring audit.Keyring
 	world   *world
 	stack   taffrail.Stack              // what is opened; nil: the world
+	runs    *fakeWatcher                // knows runs; nil: nobody does
 	opening func(context.Context) error // may keep the stack from being opened
 	clock   time.Time
 
@@ -181,6 +182,7 @@ func (s *site) daemon() *Daemon {
 	plug.Add(&r, "elsewhere", func(context.Context, plug.Env, nothing) (audit.RemoteSigner, error) { return s.remote, nil })
 	addOutside(&r, s)
 	addAudit(&r, s)
+	addWatcher(&r, s)
 	return New(Options{
 		Version: "test", DataDir: s.data, StateDir: "the guard's", ConfigDir: "the keys'", Plugins: &r, Installation: s.installation, Logger: slog.New(slog.DiscardHandler),
 		Now: func() time.Time { s.clock = s.clock.Add(time.Second); return s.clock },

@@ -53,13 +53,14 @@ func maskCommand(c taffrail.Command, sealer taffrail.Sealer) []string {
 	}
 	slices.SortFunc(m.known, func(a, b string) int { return len(b) - len(a) })
 	out := make([]string, 0, len(c.Args))
+	flags := scriptFlags(c.Args)
 	whole := false // the next argument is a value that is replaced as a whole
 	for i, arg := range c.Args {
 		switch {
 		case whole:
 			out = append(out, m.value(arg))
 			whole = false
-		case i > 0 && slices.Contains(scriptFlags(c.Args), arg):
+		case i > 0 && slices.Contains(flags, arg):
 			out, whole = append(out, arg), true
 		case isFlag(arg) && !strings.Contains(arg, "="):
 			out, whole = append(out, m.text(arg)), hides(arg)
