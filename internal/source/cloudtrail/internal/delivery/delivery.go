@@ -187,7 +187,7 @@ func (s *stream) values() error {
 			s.at++
 			err = s.list()
 		default:
-			err = s.junk("something stands where a record should begin")
+			err = s.junk("something stands where a record should begin", true)
 		}
 		if err != nil {
 			return err
@@ -307,15 +307,15 @@ func (s *stream) tail() error {
 			s.at++
 		case c == '"' || c == 't' || c == 'f' || c == 'n' || c == '-' || '0' <= c && c <= '9' || c == '[' || c == '{':
 			if c == '{' && s.startsRecord() {
-				return s.junk("the list of records ends before its end")
+				return s.junk("the list of records ends before its end", false)
 			}
 			value, ok := s.span()
 			if !ok {
-				return s.junk("what follows the records has no end")
+				return s.junk("what follows the records has no end", true)
 			}
 			s.at += len(value)
 		default:
-			return s.junk("something stands after the records")
+			return s.junk("something stands after the records", true)
 		}
 	}
 }
@@ -334,7 +334,7 @@ func (s *stream) list() error {
 		case c == ',':
 			s.at++
 		case c == '}' || c == ':':
-			err = s.junk("something stands between the records")
+			err = s.junk("something stands between the records", false)
 		default:
 			err = s.element(false)
 		}
@@ -347,19 +347,19 @@ func (s *stream) list() error {
 // element gives the next value as a record. Alone says that it stands in no list.
 func (s *stream) element(alone bool) error {
 	if s.lost > maxLost {
-		if known, err := s.closely(); known {
+		if known, err := s.closely(alone); known {
 			return err
 		}
 	}
 	raw, ok := s.span()
 	if !ok {
 		s.lost++
-		if !s.whole && alone && s.ended && s.damaged == "" && s.err == nil {
+		if !s.whole && alone && s.ended && s.damaged == "" && s.err == nil && nextRecord(s.window[s.at+1:], true) < 0 {
 			return errEnd // a line that is still being written
 		}
-		return s.junk("a record has no end")
+		return s.junk("a record has no end", alone)
 	}
-	if inner := nextRecord(raw[1:]); inner >= 0 && !json.Valid(raw) {
+	if inner := nextRecord(raw[1:], alone); inner >= 0 && !json.Valid(raw) {
 		s.lost++
 		return s.give(raw[:1+inner], "a record has no end")
 	}
@@ -369,9 +369,9 @@ func (s *stream) element(alone bool) error {
 
 // closely reads a record no further than to where the next one begins, and says whether one does. It is for files in which much is broken: to look
 // for the end of each record as far as it may be would take for ever.
-func (s *stream) closely() (known bool, err error) {
+func (s *stream) closely(alone bool) (known bool, err error) {
 	rest := s.window[s.at:]
-	next := nextRecord(rest[1:])
+	next := nextRecord(rest[1:], alone)
 	if next < 0 {
 		return false, nil
 	}
@@ -389,10 +389,10 @@ func (s *stream) deliver(raw []byte) error {
 }
 
 // junk gives what is no record up to where the next one begins, or up to the end.
-func (s *stream) junk(fault string) error {
+func (s *stream) junk(fault string, alone bool) error {
 	for {
 		rest := s.window[s.at:]
-		n := nextRecord(rest[min(1, len(rest)):])
+		n := nextRecord(rest[min(1, len(rest)):], alone)
 		switch {
 		case n >= 0:
 			return s.give(rest[:n+1], fault)
@@ -426,17 +426,25 @@ func (s *stream) fault(raw []byte, fault string) error {
 // startsRecord says whether a record begins where we are.
 func (s *stream) startsRecord() bool {
 	head := s.window[s.at:min(len(s.window), s.at+64)]
-	return nextRecord(head) == 0
+	return nextRecord(head, false) == 0
 }
 
 var firstField = []byte(`"eventVersion"`)
 
-// nextRecord is where the next record begins in a text: at the brace before the field that CloudTrail writes first. It is -1 if none begins.
-func nextRecord(text []byte) int {
+// nextRecord is where the next record begins in a text: at the brace before the field that CloudTrail writes first, or, where records stand alone, at
+// a brace that begins a line. It is -1 if none begins.
+func nextRecord(text []byte, alone bool) int {
+	line := -1
+	if alone {
+		if line = bytes.Index(text, []byte("\n{")); line >= 0 {
+			line++
+			text = text[:line]
+		}
+	}
 	for from := 0; ; {
 		n := bytes.Index(text[from:], firstField)
 		if n < 0 {
-			return -1
+			return line
 		}
 		brace := bytes.TrimRight(text[:from+n], " \t\r\n")
 		if bytes.HasSuffix(brace, []byte("{")) {
