@@ -31,7 +31,7 @@ func (a *app) eventsImportCommand() *cobra.Command {
 		Short: "Take in audit logs from files and folders",
 		Long: "Takes in the records of files, and of folders with all that is in them: CloudTrail's json.gz, Kubernetes audit logs, ... What is in the log already is not taken twice, so an import may be done again. " +
 			"A record that cannot be read is kept, locked, and counted.\n\n" + exitStatusHelp("0 all was taken in", "1 error, or some records could not be read"),
-		Example: "taffrail events import trail/\n\n# of another account\ntaffrail events import --name prod trail-prod/",
+		Example: "taffrail events import trail/\n\n# with the digests of CloudTrail verified\ntaffrail events import trail/ --set public_keys=keys.json\n\n# of another account\ntaffrail events import --name prod trail-prod/",
 		Args:    cobra.ArbitraryArgs,
 		RunE: a.do(-1, func(ctx context.Context, args []string) error {
 			if len(args) == 0 {
@@ -42,6 +42,7 @@ func (a *app) eventsImportCommand() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&r.Source, "source", "", "the plug-in that reads it (else whichever knows its form)")
 	cmd.Flags().StringVar(&r.Name, "name", "", "what the source is called in the log (else the name of the plug-in)")
+	cmd.Flags().StringArrayVar(&r.Settings, "set", nil, "a setting of the plug-in, as key=value; may be given again")
 	outputFlag(cmd, &form)
 	return cmd
 }

@@ -34,6 +34,8 @@ type ImportRequest struct {
 	Path   string // file or folder
 	Source string // the plug-in that reads it; empty: whichever knows its form
 	Name   string // of the source in the log; empty: that of the plug-in
+	// Settings are more settings of the plug-in, each as "key=value", the value as YAML.
+	Settings []string
 }
 
 // EventsTaken says what came into the log.

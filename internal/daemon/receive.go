@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -29,7 +30,7 @@ func (d *Daemon) ImportEvents(ctx context.Context, r ImportRequest, progress fun
 	if r.Name == "" {
 		r.Name = r.Source
 	}
-	settings, err := yaml.Marshal(map[string]any{"path": r.Path})
+	settings, err := r.settings()
 	if err != nil {
 		return all, err
 	}
@@ -56,6 +57,20 @@ func (d *Daemon) ImportEvents(ctx context.Context, r ImportRequest, progress fun
 	// What came is signed even where the rest could not be read.
 	_, unsigned := in.log.log.Sign(context.WithoutCancel(ctx))
 	return all, boundary("import events", errors.Join(err, unsigned, closeOf(reader)))
+}
+
+// settings are those of the plug-in, as YAML.
+func (r ImportRequest) settings() ([]byte, error) {
+	all := map[string]any{"path": r.Path}
+	for _, s := range r.Settings {
+		key, text, ok := strings.Cut(s, "=")
+		var value any
+		if err := yaml.Unmarshal([]byte(text), &value); !ok || key == "" || err != nil {
+			return nil, &taffrail.Error{Op: "import events", Kind: taffrail.KindInvalid, Err: fmt.Errorf("%.100q is no setting", s), Hint: "write key=value, such as public_keys=keys.json"}
+		}
+		all[key] = value
+	}
+	return yaml.Marshal(all)
 }
 
 // ReceiveEvents implements [Serving].

@@ -99,10 +99,10 @@ func (r *reception) stop() error {
 	}
 }
 
-func taking(context.Context, taffrail.Batch) error { return nil }
+func acknowledging(context.Context, taffrail.Batch) error { return nil }
 
 func checkReady(t *testing.T, c ReceiverCase) error {
-	r, err := receive(t, c, taking)
+	r, err := receive(t, c, acknowledging)
 	if err != nil {
 		return err
 	}
@@ -309,7 +309,7 @@ func checkManyAtOnce(t *testing.T, c ReceiverCase) error {
 }
 
 func checkReceiverEnds(t *testing.T, c ReceiverCase) error {
-	r, err := receive(t, c, taking)
+	r, err := receive(t, c, acknowledging)
 	if err != nil {
 		return err
 	}
@@ -377,7 +377,7 @@ func checkReceiverCancelledBefore(t *testing.T, c ReceiverCase) error {
 	cancel()
 	ended := make(chan error, 1)
 	receiver := c.Open(t)
-	go func() { ended <- receiver.Receive(ctx, func(string) {}, taking) }()
+	go func() { ended <- receiver.Receive(ctx, func(string) {}, acknowledging) }()
 	select {
 	case err := <-ended:
 		if err != nil {
