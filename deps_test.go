@@ -50,7 +50,7 @@ var dependencyRule = []struct {
 	{"internal/plugtest", rule{ours: []string{".", "internal/plug"}, foreign: []string{"github.com/google/go-cmp"}}},
 	{"internal/store", rule{ours: []string{".", "audit"}, foreign: []string{"golang.org/x/mod", "golang.org/x/sys", "github.com/jackc/pgx/v5", "github.com/klauspost/compress", "github.com/pressly/goose/v3", "modernc.org/sqlite"}}},
 	{"internal/source/internal/...", rule{ours: []string{".", "internal/plug", "internal/source/internal/..."}, foreign: anything}},
-	{"internal/source/*/internal/...", rule{ours: []string{".", "internal/plug", "internal/source/*/internal/..."}, foreign: anything}},
+	{"internal/source/*/internal/...", rule{ours: []string{".", "internal/plug", "internal/source/internal/...", "internal/source/*/internal/..."}, foreign: anything}},
 	{"internal/source/*", rule{ours: []string{".", "internal/git", "internal/plug", "internal/source/internal/...", "internal/source/*/internal/..."}, foreign: anything}},
 	{"internal/trust/*", rule{ours: []string{".", "audit", "internal/plug"}, foreign: anything}},
 	{"internal/plugins", rule{ours: []string{"internal/plug", "internal/source/*", "internal/trust/*"}}},
