@@ -39,6 +39,7 @@ type Cause struct {
 	Candidates []Candidate `json:"candidates"`           // who else it may have been, likeliest first
 	Rejected   []Rejection `json:"rejected"`             // events that touch the resource and are not the cause, in the order of time
 	Excursions []Excursion `json:"excursions,omitempty"` // other values that the attribute had in between
+	Run        *RunRef     `json:"run,omitempty"`        // the run of a command that the change was a part of
 	Reason     string      `json:"reason"`               // why no event is named, or no surer tier
 }
 
@@ -73,6 +74,7 @@ const (
 	EvidenceFamily   EvidenceKind = "family"   // events of this name may change the attribute
 	EvidenceIdentity EvidenceKind = "identity" // the event touches the resource
 	EvidenceTime     EvidenceKind = "time"     // the event happened in the window
+	EvidenceRun      EvidenceKind = "run"      // a run that the log knows was under way, and says that it did it
 )
 
 // A Candidate is an event that may have been the cause.
@@ -101,4 +103,14 @@ type Causes struct {
 	Entry   int64   `json:"entry"`   // index of the log entry that holds them
 	Settled bool    `json:"settled"` // no event that may change the answer is awaited any more
 	Changes []Cause `json:"changes"` // one for each change that drifted, in their order
+}
+
+// A RunRef names a run in a cause.
+type RunRef struct {
+	ID      RunID  `json:"run"`
+	Entry   int64  `json:"entry"` // index of the log entry that says that it was started
+	Program string `json:"program"`
+	Verb    string `json:"verb,omitempty"`
+	Who     Actor  `json:"who"`
+	Exact   bool   `json:"exact"` // it was watched, and did just this; else an event claims to be of it
 }

@@ -64,6 +64,9 @@ func (p *page) causes(known *taffrail.Causes, indent int) {
 			continue
 		}
 		p.line(lead, p.dim(where), p.bold(safe(whoText(g.Event.Actor))), gap, safe(g.Event.Action), gap, p.dim(stamp(g.Event.Time)), gap, p.tierWord(g.Tier, g.Confidence))
+		if g.Run != nil {
+			p.line(strings.Repeat(" ", indent+4), p.dim(runText(*g.Run)))
+		}
 	}
 }
 
@@ -75,7 +78,19 @@ func (p *page) unnamed(g causeGroup, where string, indent int) {
 		soFar = fmt.Sprintf("so far %s  %s  %s", whoText(best.Actor), best.Action, stamp(best.Time))
 	}
 	p.line(strings.Repeat(" ", indent), "?   ", p.dim(where), p.tierWord(g.Tier, 0), gap, safe(soFar))
+	if g.Run != nil {
+		p.line(strings.Repeat(" ", indent+4), p.dim(runText(*g.Run)))
+	}
 	p.paragraph(safe(g.Reason), indent+4, p.dim)
+}
+
+// runText names a run.
+func runText(r taffrail.RunRef) string {
+	text := "in " + safe(string(r.ID)) + ", " + safe(list(" ", r.Program, r.Verb)) + " of " + safe(whoText(r.Who))
+	if r.Exact {
+		return text + ", as was watched"
+	}
+	return text + ", as the call itself says"
 }
 
 // whoText names who acted. A credential that more than one may hold is never said to be a person.

@@ -92,6 +92,9 @@ func (p *page) whyChange(c taffrail.Cause) {
 	if c.Event != nil {
 		p.event(*c.Event, 6)
 	}
+	if c.Run != nil {
+		p.paragraph(runText(*c.Run), 6, p.dim)
+	}
 	if c.Via != "" {
 		p.paragraph("it reached the resource through "+safe(c.Via), 6, p.dim)
 	}

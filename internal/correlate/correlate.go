@@ -31,6 +31,7 @@ type Question struct {
 	Resources  []Subject
 	Events     []taffrail.Event // in any order, copies among them
 	Health     []Health         // of sources; one that is missing here is whole and settled
+	Runs       []taffrail.Run   // of commands, that were under way in the window
 	// Sealer is what secrets in the events were sealed with, where those in the resources were not. It may be nil.
 	Sealer taffrail.Sealer
 }
@@ -94,6 +95,9 @@ func (c *caseOf) subject(i int) []taffrail.Cause {
 		causes = append(causes, s.answer(change))
 	}
 	s.doubt(causes)
+	for i := range causes {
+		s.joinRun(&causes[i])
+	}
 	return causes
 }
 

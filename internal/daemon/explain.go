@@ -75,6 +75,9 @@ func (s *scan) recordCause(tx *store.Tx, e explanation) error {
 	}
 	for _, c := range e.causes {
 		body.Tiers[c.Tier]++
+		if c.Run != nil && !slices.Contains(body.Runs, c.Run.Entry) && len(body.Runs) < maxCalls {
+			body.Runs = append(body.Runs, c.Run.Entry)
+		}
 	}
 	outcome := taffrail.OutcomeOK
 	if !e.settled {
@@ -236,6 +239,9 @@ func (x *explainer) question(ctx context.Context, stack taffrail.StackID, d *taf
 				q.Start = e.Time
 			}
 		}
+	}
+	if q.Runs, err = x.daemon.runs(ctx, x.tx, "", q.Start.Add(-slackOfClocks), q.End.Add(slackOfClocks)); err != nil {
+		return q, nil, err
 	}
 	q.Health, err = x.health(q.Start, q.End)
 	return q, places, err
@@ -457,7 +463,7 @@ func (x *explainer) calls(causes []taffrail.Cause, places map[taffrail.EventID]s
 	return calls, nil
 }
 
-// maxCalls bounds how many events an entry names.
+// maxCalls bounds how many events, and runs, an entry names.
 const maxCalls = 64
 
 func candidatesOf(c taffrail.Cause) (ids []taffrail.EventID) {
