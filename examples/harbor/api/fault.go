@@ -16,6 +16,7 @@ const (
 	Hang     Effect = "hang"     // hold the request until the client goes away or the cloud stops
 	Deny     Effect = "deny"     // 403 AccessDenied
 	Throttle Effect = "throttle" // 429 with Retry-After
+	Outage   Effect = "outage"   // 503 ServiceUnavailable
 	Error    Effect = "error"    // 500 InternalError
 	Gone     Effect = "gone"     // reads say 404 though the object exists, as to a wrong account
 	Crash    Effect = "crash"    // the answer asks the provider process to die while it reads
@@ -31,7 +32,7 @@ const (
 const MaxDelay = 10 * time.Minute
 
 var (
-	plainEffects = []Effect{Hang, Deny, Throttle, Error, Gone, Crash, DenyList, ThrottleList}
+	plainEffects = []Effect{Hang, Deny, Throttle, Outage, Error, Gone, Crash, DenyList, ThrottleList}
 	timedEffects = []Effect{Lag, Latency, LagList}
 )
 
@@ -52,7 +53,7 @@ func ParseFault(s string) (Fault, error) {
 	case slices.Contains(plainEffects, effect):
 		return Fault{}, fmt.Errorf("fault %q: %s takes no value", s, name)
 	case !slices.Contains(timedEffects, effect):
-		return Fault{}, fmt.Errorf("fault %q is none of deny, error, throttle, hang, gone, crash, deny-list, throttle-list, lag=DURATION, latency=DURATION, lag-list=DURATION", s)
+		return Fault{}, fmt.Errorf("fault %q is none of deny, error, outage, throttle, hang, gone, crash, deny-list, throttle-list, lag=DURATION, latency=DURATION, lag-list=DURATION", s)
 	}
 	d, err := time.ParseDuration(delay)
 	if err != nil || d <= 0 || d > MaxDelay {

@@ -102,6 +102,10 @@ func (c *Cloud) misbehave(w http.ResponseWriter, r *http.Request, e effects) boo
 		return true
 	}
 	list := id == "" && r.Method == http.MethodGet
+	refuse := func(w http.ResponseWriter, status int, detail api.ErrorDetail) {
+		deedOf(r).fail(detail)
+		refuse(w, status, detail)
+	}
 	switch {
 	case e.has(api.Hang):
 		c.hold(w, r)
@@ -113,6 +117,9 @@ func (c *Cloud) misbehave(w http.ResponseWriter, r *http.Request, e effects) boo
 	case e.has(api.Throttle) || list && e.has(api.ThrottleList):
 		w.Header().Set("Retry-After", "1")
 		refuse(w, http.StatusTooManyRequests, api.ErrorDetail{Code: "Throttled", Type: kind, ID: id, Message: "rate exceeded"})
+		return true
+	case e.has(api.Outage):
+		refuse(w, http.StatusServiceUnavailable, api.ErrorDetail{Code: "ServiceUnavailable", Type: kind, ID: id, Message: "the service is out of order"})
 		return true
 	case e.has(api.Error):
 		refuse(w, http.StatusInternalServerError, api.ErrorDetail{Code: "InternalError", Type: kind, ID: id, Message: "something broke inside the cloud"})
@@ -142,6 +149,7 @@ func (c *Cloud) pause(r *http.Request, d time.Duration) bool {
 // net/http notices that a client is gone only once the body was read.
 func (c *Cloud) hold(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.Copy(io.Discard, http.MaxBytesReader(w, r.Body, maxBody))
+	deedOf(r).fail(api.ErrorDetail{Code: "RequestTimeout", Message: "the client went away"})
 	select {
 	case <-r.Context().Done():
 	case <-c.stopped:

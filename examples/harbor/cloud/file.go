@@ -1,25 +1,56 @@
 package cloud
 
 import (
+	"bufio"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 )
 
+// writeFile writes the contents, an object a line, so that neither writing nor
+// reading by eye needs all at once.
 func writeFile(path string, data contents) error {
-	content, err := json.MarshalIndent(data, "", "  ")
+	counters, err := json.Marshal(data.Counters)
 	if err != nil {
 		return fmt.Errorf("encode: %w", err)
 	}
-	return WriteFileAtomic(path, append(content, '\n'))
+	return writeAtomic(path, func(w io.Writer) error {
+		b := bufio.NewWriterSize(w, 1<<16)
+		fmt.Fprintf(b, `{"format":%q,"journal":%d,"counters":%s,"objects":{`, data.Format, data.Journal, counters)
+		comma := "\n"
+		for _, key := range slices.Sorted(maps.Keys(data.Objects)) {
+			text, err := json.Marshal(data.Objects[key])
+			if err != nil {
+				return fmt.Errorf("encode %s: %w", key, err)
+			}
+			name, err := json.Marshal(key)
+			if err != nil {
+				return fmt.Errorf("encode %s: %w", key, err)
+			}
+			fmt.Fprintf(b, "%s%s:%s", comma, name, text)
+			comma = ",\n"
+		}
+		fmt.Fprint(b, "\n}}\n")
+		return b.Flush()
+	})
 }
 
 // WriteFileAtomic replaces the file at path, which is readable by its owner
 // alone: a reader sees the old content or the new one, never a part. If we stop
 // midway, a file with a random suffix stays beside it, which nothing reads.
-func WriteFileAtomic(path string, content []byte) (err error) {
+func WriteFileAtomic(path string, content []byte) error {
+	return writeAtomic(path, func(w io.Writer) error {
+		_, err := w.Write(content)
+		return err
+	})
+}
+
+func writeAtomic(path string, write func(io.Writer) error) (err error) {
 	tmp, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
 	if err != nil {
 		return err
@@ -29,8 +60,7 @@ func WriteFileAtomic(path string, content []byte) (err error) {
 			err = errors.Join(err, os.Remove(tmp.Name()))
 		}
 	}()
-	_, err = tmp.Write(content)
-	if err == nil {
+	if err = write(tmp); err == nil {
 		err = tmp.Sync()
 	}
 	if err = errors.Join(err, tmp.Close()); err != nil {

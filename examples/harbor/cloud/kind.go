@@ -6,9 +6,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
+	"github.com/taffrail-dev/taffrail/examples/harbor/action"
 	"github.com/taffrail-dev/taffrail/examples/harbor/api"
+	"github.com/taffrail-dev/taffrail/examples/harbor/identity"
 )
 
 // A kind is what the cloud knows of one type of object. Adding a type is adding
@@ -23,23 +27,27 @@ type kind struct {
 	computed []string
 	// complete fills in what the writer left out. It may be nil.
 	complete func(id string, attributes map[string]any)
+	// arn makes the name that records use. It may be nil.
+	arn func(service string, o *object) string
+	// named kinds answer their ARN.
+	named bool
 	// observe adds the computed attributes as they are at a moment. It may be nil.
 	observe func(o *object, tick time.Duration, now time.Time, attributes map[string]any)
 }
 
 var kinds = map[string]kind{
 	"firewall": {
-		name: "firewall", prefix: "fw",
+		name: "firewall", prefix: "fw", arn: regional,
 		complete: func(_ string, a map[string]any) { setDefault(a, "default_action", "deny") },
 	},
 	"bucket": {
-		name: "bucket", prefix: "bkt",
+		name: "bucket", prefix: "bkt", arn: func(_ string, o *object) string { return "arn:" + identity.Partition + ":storage:::" + o.Name() },
 		computed: []string{"object_count", "updated_at", "etag"},
 		complete: func(_ string, a map[string]any) { setDefault(a, "region", "harbor-1") },
 		observe:  observeBucket,
 	},
 	"database": {
-		name: "database", prefix: "db",
+		name: "database", prefix: "db", arn: regional,
 		secrets:  []string{"password", "admin_password"},
 		complete: completeDatabase,
 	},
@@ -47,6 +55,71 @@ var kinds = map[string]kind{
 		name: "dns_record", prefix: "dns",
 		complete: func(_ string, a map[string]any) { setDefault(a, "ttl", json.Number("300")) },
 	},
+	"role": {
+		name: "role", prefix: "role", computed: []string{"arn"}, named: true,
+		arn:      func(_ string, o *object) string { return identity.ARN("access", "role/"+o.Name()) },
+		complete: func(_ string, a map[string]any) { setDefault(a, "max_session_seconds", json.Number("3600")) },
+	},
+	"instance": {
+		name: "instance", prefix: "i", computed: []string{"arn", "private_ip"}, named: true, arn: regional,
+		complete: func(id string, a map[string]any) {
+			setDefault(a, "state", "running")
+			setDefault(a, "termination_protection", false)
+			sum := digest("address", id)
+			n := func(at int) uint64 { v, _ := strconv.ParseUint(sum[at:at+2], 16, 8); return v }
+			setDefault(a, "private_ip", fmt.Sprintf("10.%d.%d.%d", n(0), n(2), n(4)))
+		},
+	},
+	"function": {
+		name: "function", prefix: "fn", computed: []string{"arn"}, named: true, arn: regionalName,
+		complete: func(_ string, a map[string]any) {
+			setDefault(a, "memory_mb", json.Number("128"))
+			setDefault(a, "timeout_seconds", json.Number("3"))
+		},
+	},
+	"queue": {
+		name: "queue", prefix: "q", computed: []string{"arn", "url"}, named: true, arn: regionalName,
+		complete: func(_ string, a map[string]any) {
+			setDefault(a, "visibility_timeout_seconds", json.Number("30"))
+			setDefault(a, "delay_seconds", json.Number("0"))
+			setDefault(a, "retention_seconds", json.Number("345600"))
+		},
+	},
+	"key": {
+		name: "key", prefix: "key", computed: []string{"arn", "material"}, named: true, arn: regional,
+		complete: func(id string, a map[string]any) {
+			setDefault(a, "enabled", true)
+			setDefault(a, "rotation", false)
+			setDefault(a, "material", "m-"+digest("material", id, "1")[:12])
+		},
+	},
+	"template": {name: "template", prefix: "lt", computed: []string{"arn"}, named: true, arn: regional},
+	"scaling_group": {
+		name: "scaling_group", prefix: "asg", computed: []string{"arn", "image", "instance_type"}, named: true, arn: regionalName,
+		complete: func(_ string, a map[string]any) {
+			setDefault(a, "min_size", json.Number("1"))
+			setDefault(a, "max_size", json.Number("1"))
+			setDefault(a, "desired_capacity", a["min_size"])
+			setDefault(a, "cooldown_seconds", json.Number("300"))
+		},
+	},
+}
+
+// regional is the ARN of something that goes by its id, regionalName by its name.
+func regional(service string, o *object) string     { return regionalARN(service, o.Type, o.ID) }
+func regionalName(service string, o *object) string { return regionalARN(service, o.Type, o.Name()) }
+
+func regionalARN(service, kind, name string) string {
+	return "arn:" + identity.Partition + ":" + service + ":" + identity.Region + ":" + identity.Account + ":" + strings.ReplaceAll(kind, "_", "-") + "/" + name
+}
+
+// arnOf is the object's name in records; "" where it has none.
+func (o *object) arnOf() string {
+	k := kinds[o.Type]
+	if k.arn == nil {
+		return ""
+	}
+	return k.arn(action.Kinds[o.Type].Service, o)
 }
 
 // kindNames returns the types in order.
@@ -151,7 +224,17 @@ func (o *object) view(tick time.Duration, now time.Time) api.Object {
 	if k.observe != nil {
 		k.observe(o, tick, now, out.Attributes)
 	}
+	if k.named {
+		out.Attributes["arn"] = o.arnOf()
+	}
+	if o.Type == "queue" {
+		out.Attributes["url"] = queueURL(o.Name())
+	}
 	return out
+}
+
+func queueURL(name string) string {
+	return "https://queue." + identity.Region + ".harbor.example/" + identity.Account + "/" + name
 }
 
 // write puts the attributes into the object: secrets as digests, null as

@@ -3,7 +3,6 @@ package cloud
 import (
 	"fmt"
 	"net/http"
-	"slices"
 	"strconv"
 	"time"
 
@@ -25,18 +24,17 @@ func (c *Cloud) listObjects(w http.ResponseWriter, r *http.Request, _ effects) e
 		}
 		return c.faults.on(o.Type, o.ID, o.Name())
 	}
-	found := c.store.list(kind, r.URL.Query().Get("after"), func(o *object) time.Duration {
+	lag := func(o *object) time.Duration {
 		e := on(o)
 		return max(e[api.Lag].Delay, e[api.LagList].Delay)
-	})
-	found = slices.DeleteFunc(found, func(o *object) bool { return on(o).has(api.Gone) })
+	}
+	found, more := c.store.list(kind, r.URL.Query().Get("after"), limit, lag, func(o *object) bool { return !on(o).has(api.Gone) })
 	out := api.Objects{Objects: []api.Object{}}
-	if len(found) > limit {
-		found = found[:limit]
+	if more {
 		out.Next = keyOf(found[limit-1].Type, found[limit-1].ID)
 	}
 	for _, o := range found {
-		out.Objects = append(out.Objects, o.view(c.tick, c.now()))
+		out.Objects = append(out.Objects, c.view(o))
 	}
 	answer(w, http.StatusOK, out)
 	return nil
@@ -65,14 +63,14 @@ func (c *Cloud) getObject(w http.ResponseWriter, r *http.Request, e effects) err
 }
 
 func (c *Cloud) createObject(w http.ResponseWriter, r *http.Request, _ effects) error {
-	attributes, err := readWrite(w, r)
-	if err != nil {
-		return err
+	attributes := deedOf(r).given
+	if reason := kinds[r.PathValue("type")].check(attributes); reason != "" {
+		return invalid(reason)
 	}
 	if name, _ := attributes["name"].(string); name == "" {
 		return invalid(`attribute "name" is required and must be a string that is not empty`)
 	}
-	o, err := c.store.create(r.PathValue("type"), attributes)
+	o, err := c.store.create(deedOf(r), r.PathValue("type"), attributes)
 	if err != nil {
 		return err
 	}
@@ -84,6 +82,11 @@ func (c *Cloud) replaceObject(w http.ResponseWriter, r *http.Request, _ effects)
 	return c.writeObject(w, r, func(before *object) *object {
 		after := before.clone()
 		after.Attributes = map[string]any{}
+		for _, name := range kinds[before.Type].computed {
+			if v, ok := before.Attributes[name]; ok {
+				after.Attributes[name] = v
+			}
+		}
 		return after
 	})
 }
@@ -95,11 +98,11 @@ func (c *Cloud) patchObject(w http.ResponseWriter, r *http.Request, _ effects) e
 // writeObject puts the body's attributes into what base makes of the object.
 func (c *Cloud) writeObject(w http.ResponseWriter, r *http.Request, base func(*object) *object) error {
 	kind, id := r.PathValue("type"), r.PathValue("id")
-	attributes, err := readWrite(w, r)
-	if err != nil {
-		return err
+	attributes := deedOf(r).given
+	if reason := kinds[kind].check(attributes); reason != "" {
+		return invalid(reason)
 	}
-	o, err := c.store.change(kind, id, func(before *object) (*object, error) {
+	o, err := c.store.change(deedOf(r), kind, id, func(before *object) (*object, error) {
 		if err := precondition(r, before, kind, id); err != nil {
 			return nil, err
 		}
@@ -119,8 +122,11 @@ func (c *Cloud) writeObject(w http.ResponseWriter, r *http.Request, base func(*o
 
 func (c *Cloud) deleteObject(w http.ResponseWriter, r *http.Request, _ effects) error {
 	kind, id := r.PathValue("type"), r.PathValue("id")
-	_, err := c.store.change(kind, id, func(before *object) (*object, error) {
-		return nil, precondition(r, before, kind, id)
+	_, err := c.store.change(deedOf(r), kind, id, func(before *object) (*object, error) {
+		if err := precondition(r, before, kind, id); err != nil {
+			return nil, err
+		}
+		return nil, protected(before)
 	})
 	if err != nil {
 		return err
@@ -131,11 +137,14 @@ func (c *Cloud) deleteObject(w http.ResponseWriter, r *http.Request, _ effects) 
 
 func (c *Cloud) answerObject(w http.ResponseWriter, status int, o *object) {
 	w.Header().Set("ETag", `"`+o.ETag+`"`)
-	answer(w, status, o.view(c.tick, c.now()))
+	answer(w, status, c.view(o))
 }
 
-// readWrite reads the attributes of a write and refuses those that nobody may set.
-func readWrite(w http.ResponseWriter, r *http.Request) (map[string]any, error) {
+// readGiven reads the attributes of a request that has a body.
+func readGiven(w http.ResponseWriter, r *http.Request, v verb) (map[string]any, error) {
+	if v == verbGet || v == verbList || v == verbDelete {
+		return nil, nil
+	}
 	var body api.Write
 	if err := api.Decode(http.MaxBytesReader(w, r.Body, maxBody), &body); err != nil {
 		return nil, invalid(err.Error())
@@ -143,10 +152,30 @@ func readWrite(w http.ResponseWriter, r *http.Request) (map[string]any, error) {
 	if body.Attributes == nil {
 		return nil, invalid(`the body must be {"attributes": {...}}`)
 	}
-	if reason := kinds[r.PathValue("type")].check(body.Attributes); reason != "" {
-		return nil, invalid(reason)
-	}
 	return body.Attributes, nil
+}
+
+// protected refuses to let go of what is protected.
+func protected(o *object) error {
+	if o.Attributes["termination_protection"] != true {
+		return nil
+	}
+	return &refusal{status: http.StatusConflict, detail: api.ErrorDetail{Code: "Protected", Message: "the " + o.Type + " is protected from termination"}}
+}
+
+// view is an object as the cloud answers it now.
+func (c *Cloud) view(o *object) api.Object {
+	out := o.view(c.tick, c.now())
+	if id, _ := o.Attributes["template_id"].(string); o.Type == "scaling_group" && id != "" {
+		if t := c.store.get("template", id); t != nil {
+			for _, name := range templated {
+				if v, ok := t.Attributes[name]; ok {
+					out.Attributes[name] = v
+				}
+			}
+		}
+	}
+	return out
 }
 
 // precondition refuses a write to what is not there, or is not what the writer

@@ -55,6 +55,7 @@ type item struct {
 	Pushed    bool            `json:"pushed,omitempty"`
 	ID        string          `json:"id"`
 	Time      Time            `json:"time"`
+	Change    bool            `json:"change,omitempty"`
 	Record    json.RawMessage `json:"record"`
 	queued    bool            // it is on its way to the receiver
 	taken     atomic.Bool     // the receiver has it
@@ -62,7 +63,8 @@ type item struct {
 
 // state is what a restart must know beside the items.
 type state struct {
-	Last      string     `json:"last"` // id of the record that was appended last, so far as the spool has it no more
+	Count     uint64     `json:"count"`      // records that were appended, but for those in the spool
+	Change    string     `json:"lastChange"` // id of the last record that was appended as a change, unless a later one is in the spool
 	Since     Time       `json:"since"`
 	Files     []LogFile  `json:"files"` // delivered, and in no digest yet
 	Previous  *previous  `json:"previous"`
@@ -176,13 +178,13 @@ func (w *Writer) settle() {
 
 // rewrite makes the spool anew, without what needs no more doing.
 func (w *Writer) rewrite() error {
-	if n := len(w.items); n > 0 {
-		w.state.Last = w.items[n-1].ID
-	}
+	w.state.Change = w.lastChange()
 	for _, it := range w.items {
 		it.Pushed = it.Pushed || it.taken.Load()
 	}
+	had := len(w.items)
 	w.items = slices.DeleteFunc(w.items, func(it *item) bool { return it.Delivered && (it.Pushed || w.o.Push == nil) })
+	w.state.Count += uint64(had - len(w.items))
 	if err := w.saveState(); err != nil {
 		return err
 	}
@@ -205,26 +207,40 @@ func (w *Writer) rewrite() error {
 	return err
 }
 
-// Last is the id of the record that was appended last; "" where there was none.
-func (w *Writer) Last() string {
+// LastChange is the id of the record that was appended last as one of a change; ""
+// where there was none.
+func (w *Writer) LastChange() string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if n := len(w.items); n > 0 {
-		return w.items[n-1].ID
-	}
-	return w.state.Last
+	return w.lastChange()
 }
 
-// Append takes a record. Once it returns, the record will be delivered, by this
-// process or by the next one.
-func (w *Writer) Append(r Record) error {
+func (w *Writer) lastChange() string {
+	for _, it := range slices.Backward(w.items) {
+		if it.Change {
+			return it.ID
+		}
+	}
+	return w.state.Change
+}
+
+// Count is how many records were appended, in all processes.
+func (w *Writer) Count() uint64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.state.Count + uint64(len(w.items))
+}
+
+// Append takes a record, and whether it is one of a change. Once it returns, the
+// record will be delivered, by this process or by the next one.
+func (w *Writer) Append(r Record, change bool) error {
 	content, err := json.Marshal(r)
 	if err != nil {
 		return fmt.Errorf("encode record: %w", err)
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	it := &item{Due: w.o.Now().Add(w.delay()), ID: r.EventID, Time: r.EventTime, Record: content}
+	it := &item{Due: w.o.Now().Add(w.delay()), ID: r.EventID, Time: r.EventTime, Change: change, Record: content}
 	line, err := json.Marshal(it)
 	if err != nil {
 		return err

@@ -58,7 +58,7 @@ func (d *desk) append(n int) {
 		d.n++
 		r := Record{EventVersion: Version, EventTime: At(d.now), EventSource: "firewall.harbor.example", EventName: "Put", EventID: fmt.Sprintf("e%03d", d.n), EventType: APICall,
 			RequestParameters: json.RawMessage(`{"quota":9007199254740993}`), RecipientAccountID: "123456789012"}
-		if err := d.w.Append(r); err != nil {
+		if err := d.w.Append(r, true); err != nil {
 			d.t.Fatal(err)
 		}
 	}
@@ -231,6 +231,9 @@ func TestDigestsChainAndCoverAllFiles(t *testing.T) {
 	if err := d.w.Flush(); err != nil {
 		t.Fatal(err)
 	}
+	if d.w.Count() != 9 || d.w.LastChange() != "e009" {
+		t.Errorf("count %d, last %q", d.w.Count(), d.w.LastChange())
+	}
 	covered := d.read()
 	if files := d.files("CloudTrail", ".json.gz"); len(covered) != len(files) || len(covered) != 5 {
 		t.Errorf("digests cover %d of %d files", len(covered), len(files))
@@ -330,8 +333,8 @@ func TestKilledAtAnyTime(t *testing.T) {
 				put(spool, append(spooled, `{"due":"2026`...))
 			}
 			d.open()
-			if d.w.Last() != "e002" {
-				t.Errorf("the last record is %q", d.w.Last())
+			if d.w.LastChange() != "e002" {
+				t.Errorf("the last record is %q", d.w.LastChange())
 			}
 			d.append(1)
 			if err := d.w.Flush(); err != nil {

@@ -17,6 +17,7 @@ func faultCommand(r *remote) *cobra.Command {
 		Long: `Make the cloud misbehave towards programs. A target is TYPE, TYPE/ID, TYPE/NAME or *. A fault is one of
   deny             403, AccessDenied
   error            500
+  outage           503
   throttle         429, with Retry-After
   hang             no answer, until the client goes away or the cloud stops
   gone             reads say 404 though the object exists, as to a wrong account
