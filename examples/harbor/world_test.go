@@ -25,6 +25,8 @@ type world struct {
 	folder  string
 	url     string
 	server  *exec.Cmd
+	serve   []string // flags; nil: objects come by themselves, and nobody is asked who they are
+	key     string   // credential of the programs
 }
 
 // tools are what is built once for all worlds.
@@ -70,7 +72,11 @@ func (w *world) start() {
 	w.t.Helper()
 	urlFile := filepath.Join(w.folder, "url")
 	_ = os.Remove(urlFile) // a killed cloud left it
-	w.server = exec.Command(w.tools.harbor, "serve", "--addr", "127.0.0.1:0", "--url-file", urlFile, "--state", filepath.Join(w.folder, "cloud.json"), "--tick", "10ms")
+	flags := w.serve
+	if flags == nil {
+		flags = []string{"--tick", "10ms"}
+	}
+	w.server = exec.Command(w.tools.harbor, append([]string{"serve", "--addr", "127.0.0.1:0", "--url-file", urlFile, "--state", filepath.Join(w.folder, "cloud.json")}, flags...)...)
 	w.server.Env = w.environment()
 	if err := w.server.Start(); err != nil {
 		w.t.Fatal(err)
@@ -91,13 +97,18 @@ func (w *world) start() {
 
 // environment is ours without what could lead the programs elsewhere.
 func (w *world) environment() []string {
-	return append(stage.Environ(w.tools.config, w.folder, "HARBOR_"), "HARBOR_URL="+w.url, "HARBOR_TOKEN="+token)
+	return append(stage.Environ(w.tools.config, w.folder, "HARBOR_"), "HARBOR_URL="+w.url, "HARBOR_TOKEN="+token, "HARBOR_ACCESS_KEY="+w.key, "TF_APPEND_USER_AGENT=taffrail/run-1")
 }
 
-// run runs a program in the stack's folder and returns its output and exit status.
+// run runs a program in the stack's folder, or where there is none yet in the
+// world's, and returns its output and exit status.
 func (w *world) run(program string, args ...string) (string, int) {
 	w.t.Helper()
-	out, complaints, status, err := stage.Run(filepath.Join(w.folder, "stack"), w.environment(), program, args...)
+	folder := filepath.Join(w.folder, "stack")
+	if _, err := os.Stat(folder); err != nil {
+		folder = w.folder
+	}
+	out, complaints, status, err := stage.Run(folder, w.environment(), program, args...)
 	if err != nil {
 		w.t.Fatal(err)
 	}

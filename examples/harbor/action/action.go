@@ -42,7 +42,10 @@ type Kind struct {
 	Service string
 	// The calls for whole objects: by POST, GET, GET of all, PATCH, PUT and DELETE.
 	Create, Get, List, Modify, Replace, Delete string
-	Actions                                    []Action
+	// CreateWith are the attributes that go with the creation; the others are set
+	// by actions after it. None: all go with it.
+	CreateWith []string
+	Actions    []Action
 }
 
 func tags(merge, drop string, bulk bool) []Action {
@@ -65,7 +68,7 @@ func fixed(name, attribute string, value any, bulk bool) Action {
 // first that can bring a change about is the one that clients use.
 var Kinds = map[string]Kind{
 	"firewall": {
-		Service: "firewall", Create: "CreateFirewall", Get: "DescribeFirewall", List: "DescribeFirewalls", Modify: "ModifyFirewall", Replace: "ReplaceFirewall", Delete: "DeleteFirewall",
+		Service: "firewall", CreateWith: []string{"name", "description", "default_action", "tags"}, Create: "CreateFirewall", Get: "DescribeFirewall", List: "DescribeFirewalls", Modify: "ModifyFirewall", Replace: "ReplaceFirewall", Delete: "DeleteFirewall",
 		Actions: slices.Concat([]Action{
 			{Name: "AuthorizeFirewallRules", Op: Add, Attributes: []string{"rules"}},
 			{Name: "RevokeFirewallRules", Op: Remove, Attributes: []string{"rules"}},
@@ -74,7 +77,7 @@ var Kinds = map[string]Kind{
 		}, tags("CreateTags", "DeleteTags", true)),
 	},
 	"bucket": {
-		Service: "storage", Create: "CreateBucket", Get: "GetBucket", List: "ListBuckets", Modify: "ModifyBucket", Replace: "ReplaceBucket", Delete: "DeleteBucket",
+		Service: "storage", CreateWith: []string{"name", "region"}, Create: "CreateBucket", Get: "GetBucket", List: "ListBuckets", Modify: "ModifyBucket", Replace: "ReplaceBucket", Delete: "DeleteBucket",
 		Actions: []Action{
 			set("PutBucketPolicy", "policy"), unset("DeleteBucketPolicy", "policy"),
 			set("PutBucketVersioning", "versioning"),
@@ -87,7 +90,7 @@ var Kinds = map[string]Kind{
 		},
 	},
 	"role": {
-		Service: "access", Create: "CreateRole", Get: "GetRole", List: "ListRoles", Modify: "ModifyRole", Replace: "ReplaceRole", Delete: "DeleteRole",
+		Service: "access", CreateWith: []string{"name", "description", "max_session_seconds", "trust_policy", "tags"}, Create: "CreateRole", Get: "GetRole", List: "ListRoles", Modify: "ModifyRole", Replace: "ReplaceRole", Delete: "DeleteRole",
 		Actions: slices.Concat([]Action{
 			set("UpdateRole", "name", "description", "max_session_seconds"), set("UpdateAssumeRolePolicy", "trust_policy"),
 			{Name: "AttachRolePolicy", Op: Add, Attributes: []string{"attached_policies"}, Single: true},

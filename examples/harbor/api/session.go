@@ -59,3 +59,8 @@ type Moment struct {
 type Moved struct {
 	Moved int `json:"moved"`
 }
+
+// Populate asks for so many made-up objects.
+type Populate struct {
+	Count int `json:"count"`
+}

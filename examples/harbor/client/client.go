@@ -31,6 +31,11 @@ type Options struct {
 	Token string
 	// Timeout bounds each call; 0 leaves that to the context.
 	Timeout time.Duration
+	// AccessKey is the credential of the caller, in a cloud that asks for one; ""
+	// sends none.
+	AccessKey string
+	// UserAgent is what the client calls itself; "" leaves that to net/http.
+	UserAgent string
 	// Operator says that a person is at work, whom no fault concerns.
 	Operator bool
 }
@@ -245,6 +250,12 @@ func (c *Client) sign(req *http.Request, r request) {
 	}
 	if c.opts.Token != "" {
 		req.Header.Set("Authorization", "Bearer "+c.opts.Token)
+	}
+	if c.opts.AccessKey != "" {
+		req.Header.Set(api.HeaderAccessKey, c.opts.AccessKey)
+	}
+	if c.opts.UserAgent != "" {
+		req.Header.Set("User-Agent", c.opts.UserAgent)
 	}
 	if c.opts.Operator {
 		req.Header.Set(api.HeaderOperator, "1")

@@ -108,7 +108,7 @@ func Open(o Options) (*Cloud, error) {
 		c.people, c.mint = *o.Directory, identity.NewMint(cmp.Or(o.Token, o.Seed), *o.Directory)
 	}
 	if o.Trail != nil {
-		c.events.Store(2 * o.Trail.Count()) // a record has two ids
+		c.idSeed += fmt.Sprintf(" after %d", o.Trail.Count()) // no two processes make the same ids
 		s.witness, s.tell = c.witness, c.tell
 		if err := c.catchUp(); err != nil {
 			return nil, fmt.Errorf("tell what was done before: %w", err)
@@ -139,6 +139,7 @@ func (c *Cloud) routes() {
 	c.mux.HandleFunc("PUT /admin/faults", c.setFault)
 	c.mux.HandleFunc("DELETE /admin/faults", c.clearFaults)
 	c.mux.HandleFunc("POST /admin/controller", c.stepController)
+	c.mux.HandleFunc("POST /admin/populate", c.populate)
 	c.mux.HandleFunc("POST /admin/clock", c.moveClock)
 	c.mux.HandleFunc("POST /admin/trail", c.flushTrail)
 	c.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {

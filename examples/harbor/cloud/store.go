@@ -414,8 +414,9 @@ func (s *store) forget(now time.Time) {
 	}
 }
 
-// populate adds objects without telling anyone, in one write of the file.
-func (s *store) populate(kind string, count int, attributes func(n int64) map[string]any) error {
+// populate adds objects that nobody is told of, and that are not durable until
+// [store.keep].
+func (s *store) populate(kind string, count int, attributes func(n int64) map[string]any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	next := s.data.Counters[kind]
@@ -427,6 +428,12 @@ func (s *store) populate(kind string, count int, attributes func(n int64) map[st
 	}
 	s.data.Counters[kind] = next
 	slices.Sort(s.keys)
+}
+
+// keep writes the file anew.
+func (s *store) keep() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.journal == nil {
 		return nil
 	}

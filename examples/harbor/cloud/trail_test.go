@@ -468,3 +468,25 @@ func TestWhatWasDoneIsTold(t *testing.T) {
 		})
 	}
 }
+
+// A cloud that was started again on the same seed gives no id a second time.
+func TestNoIDTwice(t *testing.T) {
+	w := newTown(t)
+	for i := range 3 {
+		w.as(w.carol(), "POST", "/v1/bucket", fmt.Sprintf(`{"attributes":{"name":"b%d"}}`, i))
+		w.start()
+		w.keys = map[string]string{}
+	}
+	seen := map[any]bool{}
+	for _, r := range w.records() {
+		for _, id := range []any{r["eventID"], r["requestID"], at(r, "responseElements", "credentials", "accessKeyId")} {
+			if id != nil && seen[id] {
+				t.Errorf("%v is there twice", id)
+			}
+			seen[id] = true
+		}
+	}
+	if len(seen) < 12 {
+		t.Errorf("%d ids", len(seen))
+	}
+}

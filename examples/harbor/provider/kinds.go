@@ -14,6 +14,13 @@ func resourceKinds() []resourceKind {
 		bucketKind(),
 		databaseKind(),
 		dnsRecordKind(),
+		roleKind(),
+		instanceKind(),
+		functionKind(),
+		queueKind(),
+		keyKind(),
+		templateKind(),
+		scalingGroupKind(),
 	}
 }
 
@@ -31,4 +38,12 @@ func nameAttribute() schema.Attribute {
 
 func tagsAttribute() schema.Attribute {
 	return schema.MapAttribute{Optional: true, ElementType: types.StringType, Description: "Free labels."}
+}
+
+func arnAttribute() schema.Attribute {
+	return schema.StringAttribute{
+		Computed:      true,
+		Description:   "The name that audit records use.",
+		PlanModifiers: []planmodifier.String{stringplanmodifier.UseStateForUnknown()},
+	}
 }

@@ -25,6 +25,9 @@ type resourceKind struct {
 	echoed []string
 	// local are attributes that the cloud never sees.
 	local []string
+	// separate are attributes that the cloud does not see, and that are null,
+	// where the attribute "parts" says so: resources of their own have them.
+	separate []string
 	// writeOnly maps a write-only attribute X to the cloud's name for it. It is
 	// sent on create, and on update when X_version changed.
 	writeOnly map[string]string
@@ -98,9 +101,11 @@ func (r *object) Create(ctx context.Context, req resource.CreateRequest, resp *r
 			delete(attributes, name)
 		}
 	}
-	o, err := r.conn.client.Create(ctx, r.kind.name, attributes)
+	o, err := r.conn.client.Make(ctx, r.kind.name, attributes)
 	if err != nil {
-		resp.Diagnostics.Append(r.trouble("create", "", err))
+		resp.Diagnostics.Append(r.trouble("create", o.ID, err))
+	}
+	if o.ID == "" {
 		return
 	}
 	resp.Diagnostics.Append(r.settle(ctx, o, req.Plan.Raw, &resp.State, resp.Private)...)
@@ -146,7 +151,12 @@ func (r *object) Update(ctx context.Context, req resource.UpdateRequest, resp *r
 		resp.Diagnostics.Append(r.trouble("update", id, err))
 		return
 	}
-	o, err := r.conn.client.Patch(ctx, r.kind.name, id, attributes, "")
+	before, err := r.payload(req.State.Raw)
+	if err != nil {
+		resp.Diagnostics.Append(r.trouble("update", id, err))
+		return
+	}
+	o, err := r.conn.client.Change(ctx, api.Object{Type: r.kind.name, ID: id, Attributes: before}, attributes, "")
 	if err != nil {
 		resp.Diagnostics.Append(r.trouble("update", id, err))
 		return

@@ -16,7 +16,7 @@ func (r *object) payload(plan tftypes.Value) (map[string]any, error) {
 	}
 	out := map[string]any{}
 	for name, v := range members {
-		if !v.IsFullyKnown() || !r.sent(name) {
+		if !v.IsFullyKnown() || !r.sent(name) || r.apart(plan, name) {
 			continue
 		}
 		if out[name], err = encode(v); err != nil {
@@ -31,6 +31,11 @@ func (r *object) sent(name string) bool {
 	a := r.kind.schema.Attributes[name]
 	written := a.IsRequired() || a.IsOptional()
 	return written && !a.IsWriteOnly() && !slices.Contains(r.kind.local, name)
+}
+
+// apart tells whether an attribute is that of a resource of its own.
+func (r *object) apart(v tftypes.Value, name string) bool {
+	return slices.Contains(r.kind.separate, name) && stringAt(v, "parts") == separateParts
 }
 
 // addWriteOnly adds the write-only attributes, which stand in the configuration alone.

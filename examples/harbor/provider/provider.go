@@ -11,6 +11,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework/datasource"
@@ -31,6 +32,7 @@ const Address = "taffrail.example/practice/harbor"
 const (
 	envURL         = "HARBOR_URL"
 	envToken       = "HARBOR_TOKEN"
+	envAccessKey   = "HARBOR_ACCESS_KEY"
 	defaultTimeout = 120 * time.Second
 )
 
@@ -59,6 +61,7 @@ type connection struct {
 type config struct {
 	URL            types.String `tfsdk:"url"`
 	Token          types.String `tfsdk:"token"`
+	AccessKey      types.String `tfsdk:"access_key"`
 	RequestTimeout types.Int64  `tfsdk:"request_timeout"`
 }
 
@@ -72,6 +75,7 @@ func (p *harbor) Schema(_ context.Context, _ provider.SchemaRequest, resp *provi
 		Attributes: map[string]schema.Attribute{
 			"url":             schema.StringAttribute{Optional: true, Description: "Address of the cloud; else " + envURL + "."},
 			"token":           schema.StringAttribute{Optional: true, Sensitive: true, Description: "Bearer token; else " + envToken + "."},
+			"access_key":      schema.StringAttribute{Optional: true, Sensitive: true, Description: "Credential of the caller, in a cloud that asks for one; else " + envAccessKey + ". Changes are then made by actions, one for each part of an object."},
 			"request_timeout": schema.Int64Attribute{Optional: true, Description: "Seconds to wait for each answer, 120 by default; 0 waits for ever."},
 		},
 	}
@@ -94,13 +98,18 @@ func (p *harbor) Configure(ctx context.Context, req provider.ConfigureRequest, r
 	if !cfg.RequestTimeout.IsNull() {
 		timeout = time.Duration(cfg.RequestTimeout.ValueInt64()) * time.Second
 	}
-	c, err := client.New(address, client.Options{Token: orEnv(cfg.Token, envToken), Timeout: timeout})
+	c, err := client.New(address, client.Options{Token: orEnv(cfg.Token, envToken), AccessKey: orEnv(cfg.AccessKey, envAccessKey), UserAgent: p.userAgent(req.TerraformVersion), Timeout: timeout})
 	if err != nil {
 		resp.Diagnostics.AddAttributeError(path.Root("url"), "The address of the practice cloud is no URL", err.Error())
 		return
 	}
 	conn := &connection{client: c, die: p.die}
 	resp.ResourceData, resp.ListResourceData = conn, conn
+}
+
+// userAgent says which program calls, and what it was told to add.
+func (p *harbor) userAgent(program string) string {
+	return strings.TrimSpace(fmt.Sprintf("Terraform/%s terraform-provider-harbor/%s %s", program, p.version, os.Getenv("TF_APPEND_USER_AGENT")))
 }
 
 // checkKnown refuses a configuration that cannot be used yet.
@@ -115,6 +124,9 @@ func checkKnown(cfg config) diag.Diagnostics {
 	}
 	if cfg.Token.IsUnknown() {
 		unknown("token")
+	}
+	if cfg.AccessKey.IsUnknown() {
+		unknown("access_key")
 	}
 	if cfg.RequestTimeout.IsUnknown() {
 		unknown("request_timeout")
@@ -138,6 +150,9 @@ func (p *harbor) Resources(context.Context) []func() resource.Resource {
 	var out []func() resource.Resource
 	for _, k := range resourceKinds() {
 		out = append(out, func() resource.Resource { return &object{kind: k} })
+	}
+	for _, p := range parts() {
+		out = append(out, func() resource.Resource { return &partResource{part: p} })
 	}
 	return out
 }

@@ -37,6 +37,27 @@ var configurations = map[string]map[string]any{
 	"dns_record": {
 		"zone": "z", "name": "mail", "type": "MX", "values": []any{"a", "b"}, "priority_order": []any{"b", "a"},
 	},
+	"role": {
+		"name": "worker", "trust_policy": `{"who": "instances"}`, "description": "x", "tags": map[string]any{"a": "b"},
+	},
+	"instance": {
+		"name": "m1", "instance_type": "m.small", "user_data": "echo", "firewall_ids": []any{"fw-1", "fw-2"}, "metadata_options": map[string]any{"http_tokens": "required", "hop_limit": number("2")},
+	},
+	"function": {
+		"name": "resize", "runtime": "go1", "environment": map[string]any{"LOG_LEVEL": "info", "a.b": ""}, "code_hash": "c0de",
+	},
+	"queue": {
+		"name": "jobs", "redrive_policy": `{"maxReceiveCount": 3}`, "tags": map[string]any{"a": "b"},
+	},
+	"key": {
+		"name": "disk", "policy": `{}`, "rotation": true,
+	},
+	"template": {
+		"name": "t", "image": "img-1", "instance_type": "m.small",
+	},
+	"scaling_group": {
+		"name": "g", "min_size": number("1"), "max_size": number("5"), "desired_capacity": number("2"),
+	},
 }
 
 // chosen are the attributes that nobody configured.
@@ -45,12 +66,20 @@ var chosen = map[string][]string{
 	"bucket":     {"id", "region", "versioning", "object_count", "updated_at", "etag"},
 	"database":   {"id", "endpoint"},
 	"dns_record": {"id", "ttl"},
+
+	"role":          {"id", "arn", "max_session_seconds"},
+	"instance":      {"id", "arn", "state", "termination_protection", "private_ip"},
+	"function":      {"id", "arn", "memory_mb", "timeout_seconds"},
+	"queue":         {"id", "arn", "url", "visibility_timeout_seconds", "delay_seconds", "retention_seconds"},
+	"key":           {"id", "arn", "enabled", "material"},
+	"template":      {"id", "arn"},
+	"scaling_group": {"id", "arn", "cooldown_seconds"},
 }
 
 func TestEveryTypeIsReadAsItWasApplied(t *testing.T) {
 	h := newHarness(t)
-	if len(h.schema.ResourceSchemas) != len(configurations) {
-		t.Errorf("%d types have a schema, %d a test", len(h.schema.ResourceSchemas), len(configurations))
+	if tested := len(configurations) + len(partConfigurations); len(h.schema.ResourceSchemas) != tested {
+		t.Errorf("%d types have a schema, %d a test", len(h.schema.ResourceSchemas), tested)
 	}
 	for kind, config := range configurations {
 		t.Run(kind, func(t *testing.T) {

@@ -60,6 +60,10 @@ func (r *object) stateOf(ctx context.Context, o api.Object, prior tftypes.Value)
 	}
 	out := map[string]tftypes.Value{}
 	for name, at := range t.AttributeTypes {
+		if r.apart(prior, name) {
+			out[name] = tftypes.NewValue(at, nil)
+			continue
+		}
 		if out[name], err = r.attributeOf(o, name, at, kept[name]); err != nil {
 			return tftypes.Value{}, err
 		}

@@ -322,7 +322,7 @@ func (w *Writer) push(it *item) {
 // still in the spool; after it, [Writer.settle] finds it by what the state says.
 func (w *Writer) deliver(items []*item, now time.Time) error {
 	records := make([]json.RawMessage, len(items))
-	b := &writing{File: LogFile{S3Bucket: w.o.Place.Bucket, S3Object: w.o.Place.logFile(now, w.random(16)), HashAlgorithm: hashAlgorithm, NewestEventTime: items[0].Time, OldestEventTime: items[0].Time}}
+	b := &writing{File: LogFile{S3Bucket: w.o.Place.Bucket, S3Object: w.freshName(now), HashAlgorithm: hashAlgorithm, NewestEventTime: items[0].Time, OldestEventTime: items[0].Time}}
 	for i, it := range items {
 		records[i] = it.Record
 		b.IDs = append(b.IDs, it.ID)
@@ -343,6 +343,16 @@ func (w *Writer) deliver(items []*item, now time.Time) error {
 	w.delivered(b)
 	w.state.Writing = nil
 	return w.rewrite()
+}
+
+// freshName is a name that no file has: a source of chance that was started
+// again gives the names of before.
+func (w *Writer) freshName(now time.Time) string {
+	for {
+		if name := w.o.Place.logFile(now, w.random(16)); !exists(w.path(name)) {
+			return name
+		}
+	}
 }
 
 func (f *LogFile) note(t Time) {

@@ -43,7 +43,7 @@ func faultSetCommand(r *remote) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			c, err := r.client()
+			c, err := r.client(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -58,7 +58,7 @@ func faultClearCommand(r *remote) *cobra.Command {
 		Short: "Switch off the faults of a target, or all",
 		Args:  cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := r.client()
+			c, err := r.client(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -73,7 +73,7 @@ func faultListCommand(r *remote) *cobra.Command {
 		Short: "List the faults that are on",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := r.client()
+			c, err := r.client(cmd.Context())
 			if err != nil {
 				return err
 			}

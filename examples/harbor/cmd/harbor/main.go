@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
@@ -22,6 +23,7 @@ import (
 const (
 	envURL   = "HARBOR_URL"
 	envToken = "HARBOR_TOKEN"
+	envKey   = "HARBOR_ACCESS_KEY"
 )
 
 func main() {
@@ -38,6 +40,8 @@ func main() {
 type remote struct {
 	url       string
 	token     string
+	key       string
+	as        string
 	asProgram bool
 }
 
@@ -53,8 +57,11 @@ func newCommand() *cobra.Command {
 	flags := root.PersistentFlags()
 	flags.StringVar(&r.url, "url", os.Getenv(envURL), "address of the cloud (else "+envURL+")")
 	flags.StringVar(&r.token, "token", "", "bearer token (else "+envToken+")")
+	flags.StringVar(&r.key, "access-key", "", "credential of the caller (else "+envKey+")")
+	flags.StringVar(&r.as, "as", "", "sign in as somebody first: carol@corp.example, user:dana, ci:4711, carol@corp.example>Operations")
 	flags.BoolVar(&r.asProgram, "as-program", false, "be subject to faults, as the provider is")
-	root.AddCommand(serveCommand(r), listCommand(r), getCommand(r), createCommand(r), setCommand(r), unsetCommand(r), deleteCommand(r), faultCommand(r))
+	root.AddCommand(serveCommand(r), listCommand(r), getCommand(r), createCommand(r), setCommand(r), unsetCommand(r), deleteCommand(r), faultCommand(r),
+		doCommand(r), loginCommand(r), whoamiCommand(r), principalsCommand(r), stepCommand(r), clockCommand(r), trailCommand(r), populateCommand(r), actCommand(r))
 	return root
 }
 
@@ -66,13 +73,37 @@ func (r *remote) secret() string {
 	return os.Getenv(envToken)
 }
 
-func (r *remote) client() (*client.Client, error) {
+// client is one for the cloud, with the credential that was given or signed in for.
+func (r *remote) client(ctx context.Context) (*client.Client, error) {
+	c, err := r.plain()
+	if err != nil {
+		return nil, err
+	}
+	if r.as == "" {
+		return c, nil
+	}
+	key, err := c.Login(ctx, r.as)
+	if err != nil {
+		return nil, fmt.Errorf("sign in as %s: %w", r.as, err)
+	}
+	return c.As(key), nil
+}
+
+func (r *remote) plain() (*client.Client, error) {
 	if r.url == "" {
 		return nil, errors.New("the address of the cloud is missing: give --url or set " + envURL + " (harbor serve prints it)")
 	}
-	o := client.Options{Token: r.secret(), Operator: !r.asProgram}
+	o := client.Options{Token: r.secret(), Operator: !r.asProgram, UserAgent: userAgent()}
+	if o.AccessKey = r.key; o.AccessKey == "" {
+		o.AccessKey = os.Getenv(envKey)
+	}
 	if !r.asProgram {
 		o.Timeout = 30 * time.Second
 	}
 	return client.New(r.url, o)
+}
+
+// userAgent is what we call ourselves, and what the environment adds to it.
+func userAgent() string {
+	return strings.TrimSpace("harbor-cli/1 " + os.Getenv("HARBOR_APPEND_USER_AGENT"))
 }

@@ -22,7 +22,7 @@ func listCommand(r *remote) *cobra.Command {
 		Short: "List objects",
 		Args:  cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := r.client()
+			c, err := r.client(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -77,7 +77,7 @@ func createCommand(r *remote) *cobra.Command {
 		Short: "Create an object by hand",
 		Args:  cobra.MinimumNArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := r.client()
+			c, err := r.client(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -186,6 +186,7 @@ func (r *remote) edit(cmd *cobra.Command, name string, fn func(map[string]any) (
 	if err != nil {
 		return err
 	}
+	before := api.Clone(o.Attributes)
 	touched, err := fn(o.Attributes)
 	if err != nil {
 		return err
@@ -194,7 +195,8 @@ func (r *remote) edit(cmd *cobra.Command, name string, fn func(map[string]any) (
 	for _, attribute := range touched {
 		patch[attribute] = o.Attributes[attribute]
 	}
-	after, err := c.Patch(cmd.Context(), o.Type, o.ID, patch, o.ETag)
+	o.Attributes = before
+	after, err := c.Change(cmd.Context(), o, patch, o.ETag)
 	if err != nil {
 		return err
 	}
@@ -212,7 +214,7 @@ func (r *remote) find(ctx context.Context, name string) (*client.Client, api.Obj
 	if !ok || kind == "" || id == "" {
 		return nil, api.Object{}, fmt.Errorf("%q: want TYPE/ID or TYPE/NAME, such as firewall/fw-0001", name)
 	}
-	c, err := r.client()
+	c, err := r.client(ctx)
 	if err != nil {
 		return nil, api.Object{}, err
 	}

@@ -2,28 +2,42 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	mathrand "math/rand/v2"
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/taffrail-dev/taffrail/examples/harbor/cloud"
+	"github.com/taffrail-dev/taffrail/examples/harbor/identity"
+	"github.com/taffrail-dev/taffrail/examples/harbor/trail"
 )
 
 // stopTimeout is how long answers that are under way may take at the end.
 const stopTimeout = 5 * time.Second
 
 type serveOptions struct {
-	addr    string
-	urlFile string
-	verbose bool
-	cloud   cloud.Options
+	addr       string
+	urlFile    string
+	verbose    bool
+	principals bool
+	clock      string
+	clockStep  time.Duration
+	autoscale  time.Duration
+	truth      string
+	push       string
+	trail      trail.Options
+	cloud      cloud.Options
 }
 
 func serveCommand(r *remote) *cobra.Command {
@@ -32,7 +46,7 @@ func serveCommand(r *remote) *cobra.Command {
 		Use:   "serve",
 		Short: "Run a cloud until it is interrupted",
 		Long: "Run a cloud until it is interrupted. It prints its address, and writes it to --url-file once it listens.\n" +
-			"With --state it keeps its objects in that file, which no other cloud may use at the same time.",
+			"With --state it keeps its objects in that file, and in a journal beside it, which no other cloud may use at the same time.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o.cloud.Token = r.secret()
@@ -47,12 +61,29 @@ func serveCommand(r *remote) *cobra.Command {
 	f.StringVar(&o.urlFile, "url-file", "", "write the address to this file once listening, remove it at the end")
 	f.StringVar(&o.cloud.File, "state", "", "keep the objects in this file (else in memory alone)")
 	f.DurationVar(&o.cloud.Tick, "tick", 30*time.Second, "an object arrives in each bucket this often; 0 is never")
+	f.BoolVar(&o.principals, "principals", false, "ask callers who they are (harbor principals lists who there is)")
+	f.StringVar(&o.cloud.Seed, "seed", "", "make ids, credentials and delays that follow from this text")
+	f.StringVar(&o.clock, "clock", "", "have a clock of its own that begins at this time, such as 2026-01-01T00:00:00Z")
+	f.DurationVar(&o.clockStep, "clock-step", time.Second, "how far that clock moves with each request")
+	f.DurationVar(&o.autoscale, "autoscale", 0, "have the controllers look at everything this often; 0 is only when harbor step says so")
+	f.StringVar(&o.trail.Folder, "trail", "", "keep an audit trail in this folder, in CloudTrail's form")
+	f.DurationVar(&o.trail.MaxDelay, "trail-delay", 0, "how late records are delivered at most")
+	f.DurationVar(&o.trail.RotateEvery, "trail-rotate", 5*time.Minute, "how long a record waits for others in its file at most")
+	f.IntVar(&o.trail.RotateCount, "trail-count", 1000, "how many records a file holds at most")
+	f.DurationVar(&o.trail.DigestEvery, "trail-digest", time.Hour, "how much time a digest is about")
+	f.StringVar(&o.push, "push", "", "post records to this address, too, as EventBridge does")
+	f.StringVar(&o.truth, "truth", "", "keep what calls changed in this file, for judges")
 	f.BoolVar(&o.verbose, "verbose", false, "log each request to standard error")
 	return cmd
 }
 
 // serve runs a cloud until ctx ends.
 func serve(ctx context.Context, o serveOptions, out io.Writer) (err error) {
+	closeLogs, err := o.prepare()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closeLogs()) }()
 	c, err := cloud.Open(o.cloud)
 	if err != nil {
 		return err
@@ -72,11 +103,99 @@ func serve(ctx context.Context, o serveOptions, out io.Writer) (err error) {
 		defer func() { err = errors.Join(err, os.Remove(o.urlFile)) }()
 	}
 	fmt.Fprintln(out, "harbor: serving", address)
+	work, cancel := context.WithCancel(ctx)
+	var by sync.WaitGroup
+	by.Go(func() { o.keepHouse(work, c) })
+	defer by.Wait()
+	defer cancel()
 	select {
 	case err := <-ended:
 		return fmt.Errorf("serve: %w", err)
 	case <-ctx.Done():
 		return stop(c, srv)
+	}
+}
+
+// prepare opens what the cloud tells its calls to, and says how to close it.
+func (o *serveOptions) prepare() (closeLogs func() error, err error) {
+	now := time.Now
+	if o.clock != "" {
+		start, err := time.Parse(time.RFC3339, o.clock)
+		if err != nil {
+			return nil, fmt.Errorf("--clock: %w", err)
+		}
+		o.cloud.Clock = cloud.NewClock(start, o.clockStep)
+		now = o.cloud.Clock.Now
+	}
+	if o.principals {
+		d := identity.Practice()
+		o.cloud.Directory = &d
+	}
+	if o.cloud.Logger == nil {
+		o.cloud.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.trail.Folder == "" && (o.truth != "" || o.push != "") {
+		return nil, errors.New("--truth and --push tell of the trail: give --trail as well")
+	}
+	if o.trail.Folder == "" {
+		return func() error { return nil }, nil
+	}
+	return o.openLogs(now)
+}
+
+func (o *serveOptions) openLogs(now func() time.Time) (closeLogs func() error, err error) {
+	o.trail.Folder = filepath.Clean(o.trail.Folder)
+	o.trail.Now, o.trail.Rand = now, seeded(o.cloud.Seed)
+	o.trail.Place = trail.Place{Account: identity.Account, Region: identity.Region, Bucket: filepath.Base(o.trail.Folder), Trail: "harbor"}
+	if o.push != "" {
+		o.trail.Push = trail.NewPusher(o.push, o.cloud.Logger)
+	}
+	if o.cloud.Trail, err = trail.Open(o.trail); err != nil {
+		return nil, err
+	}
+	if o.truth == "" {
+		return o.cloud.Trail.Close, nil
+	}
+	if o.cloud.Truth, err = trail.OpenTruth(o.truth); err != nil {
+		return nil, errors.Join(err, o.cloud.Trail.Close())
+	}
+	return func() error { return errors.Join(o.cloud.Trail.Close(), o.cloud.Truth.Close()) }, nil
+}
+
+// seeded is a source of chance that follows from a text, or from nothing.
+func seeded(seed string) *mathrand.Rand {
+	if seed == "" {
+		seed = rand.Text()
+	}
+	sum := sha256.Sum256([]byte(seed))
+	return mathrand.New(mathrand.NewChaCha8(sum))
+}
+
+// keepHouse delivers records as they are due, and has the controllers look.
+func (o *serveOptions) keepHouse(ctx context.Context, c *cloud.Cloud) {
+	deliver := time.NewTicker(time.Second)
+	defer deliver.Stop()
+	var look <-chan time.Time
+	if o.autoscale > 0 {
+		t := time.NewTicker(o.autoscale)
+		defer t.Stop()
+		look = t.C
+	}
+	for {
+		var err error
+		select {
+		case <-ctx.Done():
+			return
+		case <-deliver.C:
+			if o.cloud.Trail != nil {
+				err = o.cloud.Trail.Tick()
+			}
+		case <-look:
+			_, err = c.Step()
+		}
+		if err != nil {
+			o.cloud.Logger.Error("keep house", "error", err)
+		}
 	}
 }
 
