@@ -26,6 +26,13 @@ type whodunitCase struct {
 	Resources []resource `json:"resources"`
 	Events    []events   `json:"events"`
 	Now       time.Time  `json:"now"`
+	LogHealth []health   `json:"log_health,omitempty"`
+}
+
+// health says until when a source has delivered all that it will.
+type health struct {
+	Source        string    `json:"source"`
+	CompleteUntil time.Time `json:"complete_until"`
 }
 
 type window struct {

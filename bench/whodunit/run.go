@@ -53,6 +53,8 @@ func gather(ctx context.Context, o options) (items []item, err error) {
 			some, err = recordAWS(ctx, o)
 		case "kubernetes":
 			some, err = recordKubernetes(ctx, o)
+		case "harbor":
+			some, err = recordHarbor(ctx, o)
 		default:
 			err = fmt.Errorf("corpus %q is not known", corpus)
 		}
@@ -134,13 +136,14 @@ func readItems(cases, labels string) ([]item, error) {
 	return items, err
 }
 
-var inID = regexp.MustCompile(`^(aws|kubernetes)-.*?(Metadata|Request|RequestResponse)?-(\d\d)(-dim)?$`)
+var inID = regexp.MustCompile(`^(aws|kubernetes|harbor)-.*?(Metadata|Request|RequestResponse)?-(\d\d)(-dim|-late|-skew)?$`)
 
 // itemOf reads from a case's name what it belongs to, if it is one of ours.
 func itemOf(c whodunitCase, labels []label) item {
 	it := item{c: c, labels: labels, corpus: "given"}
 	if found := inID.FindStringSubmatch(c.ID); found != nil {
 		it.corpus = strings.TrimSpace(found[1] + " " + found[2])
+		it.corpus += map[string]string{"-late": " late", "-skew": " skewed"}[found[4]]
 		n, _ := strconv.Atoi(found[3])
 		it.missing = float64(n) / 100
 	}

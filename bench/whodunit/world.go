@@ -34,7 +34,10 @@ type writer struct {
 }
 
 // dial is how bad the log of a corpus is.
-type dial struct{ missing, failed, redacted, tied float64 }
+type dial struct {
+	missing, failed, redacted, tied float64
+	late, skewed                    bool
+}
 
 // tellAWS makes one case of a kind.
 func tellAWS(ctx context.Context, e *emulator, k kind, seed int, d dial) (item, error) {

@@ -145,7 +145,7 @@ var Kinds = map[string]Kind{
 		Actions: slices.Concat([]Action{set("ModifyLaunchTemplate", "name", "image", "instance_type")}, tags("CreateTags", "DeleteTags", true)),
 	},
 	"scaling_group": {
-		Service: "autoscaling", Create: "CreateScalingGroup", Get: "DescribeScalingGroup", List: "DescribeScalingGroups", Modify: "ModifyScalingGroup", Replace: "ReplaceScalingGroup", Delete: "DeleteScalingGroup",
+		Service: "scaling", Create: "CreateScalingGroup", Get: "DescribeScalingGroup", List: "DescribeScalingGroups", Modify: "ModifyScalingGroup", Replace: "ReplaceScalingGroup", Delete: "DeleteScalingGroup",
 		Actions: slices.Concat([]Action{
 			set("SetDesiredCapacity", "desired_capacity"), set("UpdateScalingGroup", "name", "min_size", "max_size", "template_id", "cooldown_seconds"),
 		}, tags("CreateOrUpdateTags", "DeleteTags", false)),

@@ -152,7 +152,7 @@ func (w *run) deed(ctx context.Context) error {
 	case n < 38:
 		return w.throttled(ctx, by, on)
 	}
-	a, given := w.change(on)
+	a, given := Change(w.r, on)
 	return w.try(ctx, by, []string{on.ID}, on.Type, a, given)
 }
 
@@ -180,42 +180,48 @@ func (w *run) try(ctx context.Context, by *actor, ids []string, kind string, a a
 	return nil
 }
 
-// change picks an action and what to give it.
-func (w *run) change(on api.Object) (action.Action, map[string]any) {
+// Change picks something that can be done to an object: an action, and what it is
+// given. Some do nothing, since the object is so already.
+func Change(r *rand.Rand, on api.Object) (action.Action, map[string]any) {
 	for {
-		a := pick(w.r, action.Kinds[on.Type].Actions)
-		given := map[string]any{}
-		if a.Op != action.Clear && a.Op != action.Fix {
-			for _, name := range a.Attributes {
-				if v := w.value(on, a, name); v != nil && (len(given) == 0 || w.r.IntN(3) == 0) {
-					given[name] = v
-				}
-			}
-			if len(given) == 0 {
-				continue
-			}
+		a := pick(r, action.Kinds[on.Type].Actions)
+		if given, ok := Give(r, on, a); ok {
+			return a, given
 		}
-		return a, given
 	}
 }
 
-func (w *run) value(on api.Object, a action.Action, name string) any {
+// Give picks what an action is given, if there is something for it.
+func Give(r *rand.Rand, on api.Object, a action.Action) (given map[string]any, ok bool) {
+	given = map[string]any{}
+	if a.Op == action.Clear || a.Op == action.Fix {
+		return given, true
+	}
+	for _, name := range a.Attributes {
+		if v := value(r, on, a, name); v != nil && (len(given) == 0 || r.IntN(3) == 0) {
+			given[name] = v
+		}
+	}
+	return given, len(given) > 0
+}
+
+func value(r *rand.Rand, on api.Object, a action.Action, name string) any {
 	all := values[on.Type][name]
 	if len(all) == 0 {
 		return nil
 	}
-	v := pick(w.r, all)
+	v := pick(r, all)
 	switch a.Op {
 	case action.Add:
 		return []any{v}
 	case action.Remove:
-		if have, _ := on.Attributes[name].([]any); len(have) > 0 && w.r.IntN(2) == 0 {
-			return []any{pick(w.r, have)}
+		if have, _ := on.Attributes[name].([]any); len(have) > 0 && r.IntN(2) == 0 {
+			return []any{pick(r, have)}
 		}
 		return []any{v}
 	case action.Set:
 		if elements[name] {
-			return w.some(all)
+			return some(r, all)
 		}
 	case action.Drop:
 		m, _ := v.(map[string]any)
@@ -228,10 +234,10 @@ func (w *run) value(on api.Object, a action.Action, name string) any {
 	return v
 }
 
-func (w *run) some(all []any) []any {
+func some(r *rand.Rand, all []any) []any {
 	out := []any{}
 	for _, v := range all {
-		if w.r.IntN(2) == 0 {
+		if r.IntN(2) == 0 {
 			out = append(out, v)
 		}
 	}
@@ -250,7 +256,7 @@ func (w *run) undone(ctx context.Context, by *actor, on api.Object) error {
 	if err != nil {
 		return err
 	}
-	a, given := w.change(now)
+	a, given := Change(w.r, now)
 	if err := w.try(ctx, by, []string{on.ID}, on.Type, a, given); err != nil {
 		return err
 	}
@@ -275,7 +281,7 @@ func (w *run) undone(ctx context.Context, by *actor, on api.Object) error {
 
 // again makes a change, and then somebody makes it again, in vain.
 func (w *run) again(ctx context.Context, by *actor, on api.Object) error {
-	a, given := w.change(on)
+	a, given := Change(w.r, on)
 	for _, who := range []*actor{by, pick(w.r, w.actors)} {
 		if err := w.try(ctx, who, []string{on.ID}, on.Type, a, given); err != nil {
 			return err
@@ -286,9 +292,7 @@ func (w *run) again(ctx context.Context, by *actor, on api.Object) error {
 
 // several is one call about several objects.
 func (w *run) several(ctx context.Context, by *actor, on api.Object) error {
-	bulk := slices.DeleteFunc(slices.Clone(action.Kinds[on.Type].Actions), func(a action.Action) bool {
-		return !a.Bulk || a.Op == action.Set
-	})
+	bulk := Bulk(on.Type)
 	var ids []string
 	for _, o := range w.things {
 		if o.Type == on.Type && len(ids) < 4 {
@@ -299,11 +303,16 @@ func (w *run) several(ctx context.Context, by *actor, on api.Object) error {
 		return nil
 	}
 	a := pick(w.r, bulk)
-	given := map[string]any{}
-	if a.Op == action.Merge || a.Op == action.Drop {
-		given[a.Attributes[0]] = w.value(on, a, a.Attributes[0])
+	given, ok := Give(w.r, on, a)
+	if !ok {
+		return nil
 	}
 	return w.try(ctx, by, ids, on.Type, a, given)
+}
+
+// Bulk are the actions of a kind that can be about several objects at once.
+func Bulk(kind string) []action.Action {
+	return slices.DeleteFunc(slices.Clone(action.Kinds[kind].Actions), func(a action.Action) bool { return !a.Bulk || a.Op == action.Set })
 }
 
 // throttled is a change while the cloud has had enough.
@@ -313,7 +322,7 @@ func (w *run) throttled(ctx context.Context, by *actor, on api.Object) error {
 	if err := w.c.SetFault(ctx, api.TargetedFault{Target: target, Fault: api.Fault{Effect: effect}}); err != nil {
 		return err
 	}
-	a, given := w.change(on)
+	a, given := Change(w.r, on)
 	after, err := by.c.AsProgram().Act(ctx, on.Type, []string{on.ID}, a.Name, given, "")
 	var refused *client.Error
 	switch {

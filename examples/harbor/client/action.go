@@ -146,3 +146,10 @@ func (c *Client) AsProgram() *Client {
 	other.opts.Operator = false
 	return &other
 }
+
+// CallingItself is the same client by another name.
+func (c *Client) CallingItself(agent string) *Client {
+	other := *c
+	other.opts.UserAgent = agent
+	return &other
+}

@@ -56,10 +56,29 @@ type Options struct {
 	Directory *identity.Directory
 	// Trail gets a record of each call, Truth what the calls changed. They are not
 	// the cloud's to close.
-	Trail *trail.Writer
-	Truth *trail.TruthLog
+	Trail Recorder
+	Truth Teller
 	// Logger gets one record for each request; nil is silence.
 	Logger *slog.Logger
+}
+
+// A Recorder keeps an audit trail, as a [trail.Writer] does.
+type Recorder interface {
+	// Append takes a record, and whether it is one of a change.
+	Append(r trail.Record, change bool) error
+	// LastChange is the id of the last record of a change, and Count how many
+	// records there are, in both cases of all processes.
+	LastChange() string
+	Count() uint64
+	// Flush delivers what was appended.
+	Flush() error
+}
+
+// A Teller keeps what calls changed, as a [trail.TruthLog] does.
+type Teller interface {
+	Append(lines []trail.Truth) error
+	// Last is the event of the last line.
+	Last() string
 }
 
 // A Cloud is an HTTP handler. Close it to release requests that it holds.
@@ -70,8 +89,8 @@ type Cloud struct {
 	mint    *identity.Mint // nil where nobody is asked who they are
 	people  identity.Directory
 	clock   *Clock
-	trail   *trail.Writer
-	truth   *trail.TruthLog
+	trail   Recorder
+	truth   Teller
 	idSeed  string
 	events  atomic.Uint64
 	fleet   controller

@@ -97,7 +97,7 @@ func (s subjects) parameters() any {
 		return s.queueParameters()
 	case "function":
 		return s.functionParameters()
-	case "autoscaling":
+	case "scaling":
 		return s.with(map[string]any{"autoScalingGroupName": s.one(s.byForm(byName))}, "name")
 	case "database":
 		return s.with(map[string]any{"databaseIdentifier": s.one(byName)}, "name")
@@ -128,6 +128,8 @@ func (s subjects) with(out map[string]any, name string) map[string]any {
 			out["tagKeys"] = toAny(slices.Sorted(maps.Keys(asMap(v))))
 		case attribute == "tags":
 			out["tags"] = pairs(v, "key", "value")
+		case attribute == "parameters" && s.op.Op == action.Drop && s.verb == verbAction:
+			out["parameterNames"] = toAny(slices.Sorted(maps.Keys(asMap(v))))
 		default:
 			out[camelName(attribute)] = camel(attribute, conceal(s.kind, attribute, v))
 		}
@@ -210,7 +212,7 @@ func (s subjects) storageParameters() any {
 		case attribute == "policy":
 			out["bucketPolicy"] = document(v)
 		case attribute == "versioning":
-			out["VersioningConfiguration"] = map[string]any{"Status": map[bool]string{true: "Enabled", false: "Suspended"}[v == true]}
+			out["VersioningConfiguration"] = map[string]any{"Status": map[bool]string{true: "Enabled", false: "Disabled"}[v == true]}
 		case attribute == "encryption":
 			out["ServerSideEncryptionConfiguration"] = map[string]any{"Rule": map[string]any{"ApplyServerSideEncryptionByDefault": prune(map[string]any{"SSEAlgorithm": asMap(v)["algorithm"], "KMSMasterKeyID": asMap(v)["key_id"]})}}
 		case attribute == "public_access":

@@ -31,6 +31,7 @@ type town struct {
 	o     Options
 	place string
 	keys  map[string]string
+	trail *trail.Writer
 }
 
 func newTown(t *testing.T) *town {
@@ -45,15 +46,16 @@ func newTown(t *testing.T) *town {
 // start runs a cloud on the folder, as a new process does.
 func (w *town) start() {
 	w.t.Helper()
-	var err error
-	w.o.Trail, err = trail.Open(trail.Options{Folder: filepath.Join(w.place, "trail"), Place: trail.Place{Account: identity.Account, Region: identity.Region, Bucket: "trail", Trail: "harbor"},
+	written, err := trail.Open(trail.Options{Folder: filepath.Join(w.place, "trail"), Place: trail.Place{Account: identity.Account, Region: identity.Region, Bucket: "trail", Trail: "harbor"},
 		Now: w.o.Clock.Now, Rand: rand.New(rand.NewPCG(7, 7))})
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	if w.o.Truth, err = trail.OpenTruth(filepath.Join(w.place, "truth.jsonl")); err != nil {
+	truth, err := trail.OpenTruth(filepath.Join(w.place, "truth.jsonl"))
+	if err != nil {
 		w.t.Fatal(err)
 	}
+	w.o.Trail, w.o.Truth, w.trail = written, truth, written
 	w.Cloud = open(w.t, w.o)
 }
 
@@ -379,7 +381,7 @@ func TestControllers(t *testing.T) {
 	for _, line := range w.truth()[had:] {
 		byName[line.Action] = line
 	}
-	if moved := byName["autoscaling:SetDesiredCapacity"]; moved.Principal != autoscaler || moved.Person || moved.Path != "desired_capacity" {
+	if moved := byName["scaling:SetDesiredCapacity"]; moved.Principal != autoscaler || moved.Person || moved.Path != "desired_capacity" {
 		t.Errorf("truth %v", byName)
 	}
 	if turned := byName["key:RotateKey"]; turned.Path != "material" {

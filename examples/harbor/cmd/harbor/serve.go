@@ -37,6 +37,7 @@ type serveOptions struct {
 	truth      string
 	push       string
 	trail      trail.Options
+	deliver    func() error // of the trail; nil where there is none
 	cloud      cloud.Options
 }
 
@@ -150,16 +151,20 @@ func (o *serveOptions) openLogs(now func() time.Time) (closeLogs func() error, e
 	if o.push != "" {
 		o.trail.Push = trail.NewPusher(o.push, o.cloud.Logger)
 	}
-	if o.cloud.Trail, err = trail.Open(o.trail); err != nil {
+	w, err := trail.Open(o.trail)
+	if err != nil {
 		return nil, err
 	}
+	o.cloud.Trail, o.deliver = w, w.Tick
 	if o.truth == "" {
-		return o.cloud.Trail.Close, nil
+		return w.Close, nil
 	}
-	if o.cloud.Truth, err = trail.OpenTruth(o.truth); err != nil {
-		return nil, errors.Join(err, o.cloud.Trail.Close())
+	truth, err := trail.OpenTruth(o.truth)
+	if err != nil {
+		return nil, errors.Join(err, w.Close())
 	}
-	return func() error { return errors.Join(o.cloud.Trail.Close(), o.cloud.Truth.Close()) }, nil
+	o.cloud.Truth = truth
+	return func() error { return errors.Join(w.Close(), truth.Close()) }, nil
 }
 
 // seeded is a source of chance that follows from a text, or from nothing.
@@ -187,8 +192,8 @@ func (o *serveOptions) keepHouse(ctx context.Context, c *cloud.Cloud) {
 		case <-ctx.Done():
 			return
 		case <-deliver.C:
-			if o.cloud.Trail != nil {
-				err = o.cloud.Trail.Tick()
+			if o.deliver != nil {
+				err = o.deliver()
 			}
 		case <-look:
 			_, err = c.Step()
