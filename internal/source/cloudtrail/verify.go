@@ -67,41 +67,60 @@ func (v *verifier) ready(ctx context.Context) error {
 // errPending says that a digest is to be looked at again later.
 var errPending = errors.New("what belongs to the digest may still come")
 
-// verify looks at the digests that are new, chain by chain and in their order, and says up to when all is here and as it was signed. Its error is for
-// the end: what it has found until then is emitted first.
+// verify looks at the digests that are new, and says up to when all is here and as it was signed. Where there are none it is said as without them. Its error is for the end: what it has found until
+// then is emitted first.
 func (r *round) verify(ctx context.Context) (settled time.Time, err error) {
 	if len(r.digests) == 0 && len(r.p.Chains) == 0 {
 		r.bare()
+		return r.settled(), nil
+	}
+	whole, err := r.look(ctx)
+	if err != nil {
+		return time.Time{}, err
+	}
+	settled = r.missed()
+	if !whole || len(r.out.batch.Notices) > 0 || settled.IsZero() {
 		return time.Time{}, nil
 	}
+	return settled.Add(-lateness), nil
+}
+
+// look goes on with each chain, and says whether nothing was found, and nothing is left to be waited for.
+func (r *round) look(ctx context.Context) (whole bool, err error) {
 	if err := r.digest.ready(ctx); err != nil {
-		return time.Time{}, err
+		return false, err
 	}
 	whole, chains := len(r.out.batch.Notices) == 0, r.chains()
 	for _, name := range slices.Sorted(maps.Keys(chains)) {
 		ok, err := r.chain(ctx, name, chains[name])
 		if err != nil {
-			return time.Time{}, err
+			return false, err
 		}
 		whole = whole && ok
 	}
+	return whole && len(r.out.batch.Notices) == 0, nil
+}
+
+// missed says of each chain, once, that the digests after the newest have not come. It gives the time up to which all chains go, and none if one is cut off.
+func (r *round) missed() (end time.Time) {
+	cut := false
 	for _, id := range slices.Sorted(maps.Keys(r.p.Chains)) {
 		c := r.p.Chains[id]
-		end := time.Unix(c.End, 0).UTC()
-		if r.start.Sub(end) > cutAfter && !c.Cut {
+		last := time.Unix(c.End, 0).UTC()
+		if r.start.Sub(last) > cutAfter && !c.Cut {
 			c.Cut = true
 			r.p.Chains[id] = c
-			r.gap(end, r.start, "no digest of CloudTrail has come for the time since: the newest may have been taken away")
+			r.gap(last, r.start, "no digest of CloudTrail has come for the time since: the newest may have been taken away")
 		}
-		whole = whole && !c.Cut
-		if settled.IsZero() || end.Before(settled) {
-			settled = end
+		cut = cut || c.Cut
+		if end.IsZero() || last.Before(end) {
+			end = last
 		}
 	}
-	if !whole || settled.IsZero() || len(r.out.batch.Notices) > 0 {
-		return time.Time{}, nil
+	if cut {
+		return time.Time{}
 	}
-	return settled.Add(-lateness), nil
+	return end
 }
 
 // bare says once that there are files and no digests.
