@@ -47,14 +47,14 @@ var eventReaderPromises = []promise[EventReaderCase]{
 	{"the source is told of nothing that is not in the log", checkAcknowledged},
 }
 
-// A taking is what was taken of a source so far.
-type taking struct {
+// An intake is what was taken of a source so far.
+type intake struct {
 	batches []taffrail.Batch
 	records [][]byte // as they were when they were emitted
 	cursor  taffrail.Cursor
 }
 
-func (k *taking) take(b taffrail.Batch) {
+func (k *intake) take(b taffrail.Batch) {
 	k.batches = append(k.batches, b)
 	for _, r := range b.Records {
 		k.records = append(k.records, bytes.Clone(r.Raw))
@@ -65,16 +65,16 @@ func (k *taking) take(b taffrail.Batch) {
 }
 
 // readAll reads until nothing comes any more.
-func (k *taking) readAll(ctx context.Context, r taffrail.EventReader) error {
+func (k *intake) readAll(ctx context.Context, r taffrail.EventReader) error {
 	return r.ReadEvents(ctx, k.cursor, func(b taffrail.Batch) error {
 		k.take(b)
 		return nil
 	})
 }
 
-func takeAll(t *testing.T, c EventReaderCase) (*taking, EventWorld, error) {
+func takeAll(t *testing.T, c EventReaderCase) (*intake, EventWorld, error) {
 	w := c.New(t)
-	var k taking
+	var k intake
 	if err := k.readAll(t.Context(), w.Open()); err != nil {
 		return nil, w, err
 	}
@@ -209,8 +209,8 @@ func checkEachCursor(t *testing.T, c EventReaderCase) error {
 var errEnough = errors.New("enough")
 
 // takeBatches takes some batches, and refuses the next.
-func takeBatches(t *testing.T, w EventWorld, n int) (*taking, error) {
-	var k taking
+func takeBatches(t *testing.T, w EventWorld, n int) (*intake, error) {
+	var k intake
 	err := w.Open().ReadEvents(t.Context(), "", func(b taffrail.Batch) error {
 		if len(k.batches) == n {
 			return errEnough
@@ -248,7 +248,7 @@ func checkEmitFails(t *testing.T, c EventReaderCase) error {
 	}
 	for at := range full.batches {
 		w, mine, calls := c.New(t), errors.New("emit fails"), 0
-		var k taking
+		var k intake
 		err := w.Open().ReadEvents(t.Context(), "", func(b taffrail.Batch) error {
 			if calls++; calls > at {
 				return mine
@@ -275,7 +275,7 @@ func checkEmitFails(t *testing.T, c EventReaderCase) error {
 func checkReadCancelled(t *testing.T, c EventReaderCase) error {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	var k taking
+	var k intake
 	if err := k.readAll(ctx, c.New(t).Open()); !errors.Is(err, context.Canceled) {
 		return fmt.Errorf("want the context's error, got: %w", err)
 	}
@@ -293,7 +293,7 @@ func checkReadCancelledDuring(t *testing.T, c EventReaderCase) error {
 	for at := range full.batches {
 		w := c.New(t)
 		ctx, cancel := context.WithCancel(t.Context())
-		var k taking
+		var k intake
 		err := w.Open().ReadEvents(ctx, "", func(b taffrail.Batch) error {
 			if len(k.batches) == at {
 				cancel()
@@ -324,7 +324,7 @@ func checkAcknowledged(t *testing.T, c EventReaderCase) error {
 	if w.Acknowledged == nil {
 		return nil
 	}
-	var k taking
+	var k intake
 	var early []int
 	err := w.Open().ReadEvents(t.Context(), "", func(b taffrail.Batch) error {
 		if told := w.Acknowledged(); told > len(k.records) {
