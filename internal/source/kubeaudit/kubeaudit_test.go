@@ -41,9 +41,11 @@ func decode(t *testing.T, raw string) taffrail.Event {
 }
 
 func TestContract(t *testing.T) {
-	plugtest.Decoder(t, plugtest.DecoderCase{
+	c := plugtest.DecoderCase{
 		Open: open, Records: [][]byte{[]byte(patched), []byte(secret)}, WithSecret: []byte(secret), Secret: "correct-horse-battery",
-	})
+	}
+	plugtest.Decoder(t, c)
+	plugtest.Keeper(t, c)
 }
 
 func TestNoDecoderWithoutASealer(t *testing.T) {

@@ -72,18 +72,23 @@ func tryOpenLogs(path string) (files []*logFile, steady bool, err error) {
 	return files, true, nil
 }
 
-// listLogs gives the paths of the log file and of what was rotated away, but for what is being packed: that is still there unpacked.
+// listLogs gives the paths of the log file and of what was rotated away, but for what is being packed: that is still there unpacked. Of a folder
+// all files are of the log.
 func listLogs(path string) (names []string, err error) {
-	if _, err := os.Stat(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	dir, belongs := filepath.Dir(path), func(name string) bool { return isOf(filepath.Base(path), name) }
+	switch info, err := os.Stat(path); {
+	case err == nil && info.IsDir():
+		dir, belongs = path, func(name string) bool { return name[0] != '.' }
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return nil, unreadable(err)
 	}
-	entries, err := os.ReadDir(filepath.Dir(path))
+	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, unreadable(err)
 	}
 	for _, entry := range entries {
-		if !entry.IsDir() && isOf(filepath.Base(path), entry.Name()) {
-			names = append(names, filepath.Join(filepath.Dir(path), entry.Name()))
+		if entry.Type().IsRegular() && belongs(entry.Name()) {
+			names = append(names, filepath.Join(dir, entry.Name()))
 		}
 	}
 	if len(names) == 0 {
@@ -99,6 +104,9 @@ func listLogs(path string) (names []string, err error) {
 // isOf says whether a name is that of a log, or of what was rotated away from it: audit-2026-01-02T03-04-05.678.log as the API server does it,
 // audit.log.1 and audit.log-20260102 as logrotate does.
 func isOf(base, name string) bool {
+	if name == base {
+		return true
+	}
 	name = strings.TrimSuffix(name, ".gz")
 	ext := filepath.Ext(base)
 	stem := strings.TrimSuffix(base, ext)

@@ -191,6 +191,22 @@ func TestReaderBeginsWithWhatIsThere(t *testing.T) {
 	l.wants("e-1", "e-2", "e-3")
 }
 
+// A folder is read as a whole, and a file that was rotated away by its own name.
+func TestReaderReadsWhatWasPutAway(t *testing.T) {
+	l := newLogFolder(t)
+	l.write("one.json", l.lines(1))
+	l.write("audit-2026-01-01T00-00-02.000.log", l.lines(2))
+	l.pack("audit-2026-01-01T00-00-02.000.log")
+	l.write(".hidden", "no log")
+	for path, want := range map[string]int{l.dir: 3, l.path("audit-2026-01-01T00-00-02.000.log.gz"): 2, l.path("one.json"): 1} {
+		n := 0
+		err := (&reader{path: path, limit: maxLine}).ReadEvents(t.Context(), "", func(b taffrail.Batch) error { n += len(b.Records); return nil })
+		if err != nil || n != want {
+			t.Errorf("%s: %d records, %v", path, n, err)
+		}
+	}
+}
+
 // What is being packed is read once, and half of what it is being packed into is not read at all.
 func TestReaderLeavesWhatIsBeingPacked(t *testing.T) {
 	l := newLogFolder(t)

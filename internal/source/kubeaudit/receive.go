@@ -4,10 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"iter"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/taffrail-dev/taffrail"
+	"github.com/taffrail-dev/taffrail/internal/source/internal/jsonscan"
 	"github.com/taffrail-dev/taffrail/internal/source/internal/receive"
 )
 
@@ -49,27 +52,45 @@ func (r receiver) handler(emit receive.Emit) http.Handler {
 }
 
 // recordsOf takes a list apart. What is no list of events is one record with a fault.
-func recordsOf(body []byte) (records []taffrail.Record, fault string) {
-	var list struct {
-		Kind       string            `json:"kind"`
-		APIVersion string            `json:"apiVersion"`
-		Items      []json.RawMessage `json:"items"`
+func recordsOf(body []byte) (records iter.Seq[taffrail.Record], fault string) {
+	if fault = faultOf(body); fault != "" {
+		return one(taffrail.Record{Format: Name, Raw: body, Where: "body", Fault: fault}), fault
 	}
-	switch err := json.Unmarshal(body, &list); {
-	case err != nil:
-		fault = "it is no JSON of the form of an EventList"
-	case !strings.HasPrefix(list.APIVersion, "audit.k8s.io/"):
-		fault = "its apiVersion is not audit.k8s.io/v1"
-	case list.Kind == "Event":
-		return []taffrail.Record{{Format: Name, Raw: body}}, ""
-	case list.Kind != "EventList":
-		fault = "it is neither an EventList nor an Event"
+	items, ok := jsonscan.Field(body, "items")
+	if !ok {
+		return one(taffrail.Record{Format: Name, Raw: body, Where: "body"}), ""
 	}
-	if fault != "" {
-		return []taffrail.Record{{Format: Name, Raw: body, Where: "body", Fault: fault}}, fault
+	return func(yield func(taffrail.Record) bool) {
+		n := 0
+		for item := range jsonscan.Elems(items) {
+			n++
+			if !yield(taffrail.Record{Format: Name, Raw: item, Where: fmt.Sprintf("item %d", n)}) {
+				return
+			}
+		}
+	}, ""
+}
+
+func one(r taffrail.Record) iter.Seq[taffrail.Record] { return slices.Values([]taffrail.Record{r}) }
+
+// faultOf says why a body is neither a list of events nor one.
+func faultOf(body []byte) string {
+	if !json.Valid(body) {
+		return "it is no JSON"
 	}
-	for i, item := range list.Items {
-		records = append(records, taffrail.Record{Format: Name, Raw: item, Where: fmt.Sprintf("item %d", i+1)})
+	field := func(name string) string {
+		value, _ := jsonscan.Field(body, name)
+		text, _ := jsonscan.Text(value)
+		return text
 	}
-	return records, ""
+	items, list := jsonscan.Field(body, "items")
+	switch kind := field("kind"); {
+	case !strings.HasPrefix(field("apiVersion"), "audit.k8s.io/"):
+		return "its apiVersion is not audit.k8s.io/v1"
+	case kind == "EventList" && list && items[0] != '[':
+		return "its items are no list"
+	case kind == "EventList" && list, kind == "Event" && !list:
+		return ""
+	}
+	return "it is neither an EventList nor an Event"
 }

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -111,10 +112,10 @@ func TestReceiverTakesLists(t *testing.T) {
 	}{
 		"two":          {eventList(patched, secret), nil, 200, []taffrail.Record{{Format: Name, Raw: []byte(patched), Where: "item 1"}, {Format: Name, Raw: []byte(secret), Where: "item 2"}}},
 		"packed":       {packed.String(), []string{"Content-Encoding", "gzip"}, 200, []taffrail.Record{{Format: Name, Raw: []byte(patched), Where: "item 1"}}},
-		"one event":    {patched, nil, 200, []taffrail.Record{{Format: Name, Raw: []byte(patched)}}},
+		"one event":    {patched, nil, 200, []taffrail.Record{{Format: Name, Raw: []byte(patched), Where: "body"}}},
 		"none":         {eventList(), nil, 200, nil},
 		"a bad item":   {eventList(patched, "5"), nil, 200, []taffrail.Record{{Format: Name, Raw: []byte(patched), Where: "item 1"}, {Format: Name, Raw: []byte("5"), Where: "item 2"}}},
-		"no JSON":      {"hello", nil, 400, []taffrail.Record{{Format: Name, Raw: []byte("hello"), Where: "body", Fault: "it is no JSON of the form of an EventList"}}},
+		"no JSON":      {"hello", nil, 400, []taffrail.Record{{Format: Name, Raw: []byte("hello"), Where: "body", Fault: "it is no JSON"}}},
 		"another kind": {`{"apiVersion":"v1"}`, nil, 400, []taffrail.Record{{Format: Name, Raw: []byte(`{"apiVersion":"v1"}`), Where: "body", Fault: "its apiVersion is not audit.k8s.io/v1"}}},
 		"no token":     {eventList(patched), []string{"Authorization", ""}, 401, nil},
 		"wrong token":  {eventList(patched), []string{"Authorization", "Bearer " + token + "x"}, 401, nil},
@@ -137,7 +138,8 @@ func FuzzRecords(f *testing.F) {
 	f.Add([]byte(eventList(patched)))
 	f.Add([]byte(`{"kind":"EventList","apiVersion":"audit.k8s.io/v1","items":[1,null,{}]}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		records, fault := recordsOf(body)
+		seq, fault := recordsOf(body)
+		records := slices.Collect(seq)
 		if fault != "" && (len(records) != 1 || records[0].Fault == "") {
 			t.Errorf("what is no list is lost: %q", records)
 		}

@@ -73,7 +73,7 @@ func (e *Endpoint) Body(w http.ResponseWriter, r *http.Request) ([]byte, error) 
 
 // fill reads to the end. Memory is taken as bytes come, never for what a header promises.
 func (e *Endpoint) fill(from io.Reader, s *share) ([]byte, error) {
-	body := make([]byte, 0, firstRead)
+	body := make([]byte, 0, min(firstRead, e.config.MaxBody+1))
 	if !s.take(cap(body)) {
 		return nil, errFull
 	}

@@ -92,7 +92,7 @@ func Open(env plug.Env, c Config, authenticated bool) (*Endpoint, error) {
 	}
 	e := &Endpoint{
 		config: c, logger: cmp.Or(env.Logger, slog.New(slog.DiscardHandler)), times: patient,
-		slots: make(chan struct{}, c.MaxRequests), maxHeld: bodiesAtOnce * int64(c.MaxBody),
+		slots: make(chan struct{}, c.MaxRequests), maxHeld: bodiesAtOnce * int64(c.MaxBody+1),
 	}
 	var err error
 	if e.Tokens, err = readTokens(c.TokensFile, c.TokenDigests); err != nil {

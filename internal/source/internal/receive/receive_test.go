@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -440,13 +441,13 @@ func TestDeliver(t *testing.T) {
 		err := Deliver(t.Context(), func(_ context.Context, b taffrail.Batch) error {
 			got = append(got, len(b.Records))
 			return nil
-		}, "x", tc.records)
+		}, "x", slices.Values(tc.records))
 		if diff := cmp.Diff(tc.want, got); err != nil || diff != "" {
 			t.Errorf("%s: %v\n%s", name, err, diff)
 		}
 	}
 	full, calls := errors.New("full"), 0
-	if err := Deliver(t.Context(), func(context.Context, taffrail.Batch) error { calls++; return full }, "x", many); !errors.Is(err, full) || calls != 1 {
+	if err := Deliver(t.Context(), func(context.Context, taffrail.Batch) error { calls++; return full }, "x", slices.Values(many)); !errors.Is(err, full) || calls != 1 {
 		t.Errorf("%v after %d calls", err, calls)
 	}
 }
