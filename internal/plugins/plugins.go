@@ -6,7 +6,9 @@ import (
 	"github.com/taffrail-dev/taffrail/internal/plug"
 	"github.com/taffrail-dev/taffrail/internal/source/cloudtrail"
 	"github.com/taffrail-dev/taffrail/internal/source/kubeaudit"
+	"github.com/taffrail-dev/taffrail/internal/source/splunk"
 	"github.com/taffrail-dev/taffrail/internal/source/terraform"
+	"github.com/taffrail-dev/taffrail/internal/source/webhook"
 	"github.com/taffrail-dev/taffrail/internal/trust/file"
 	"github.com/taffrail-dev/taffrail/internal/trust/git"
 	"github.com/taffrail-dev/taffrail/internal/trust/postgres"
@@ -25,8 +27,10 @@ func Register(r *plug.Registry) {
 	postgres.Register(r)
 	s3.Register(r)
 	socket.Register(r)
+	splunk.Register(r)
 	rfc3161.Register(r)
 	terraform.Register(r)
+	webhook.Register(r)
 	witness.Register(r)
 }
 
