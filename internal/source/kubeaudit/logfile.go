@@ -87,7 +87,7 @@ func listLogs(path string) (names []string, err error) {
 		return nil, unreadable(err)
 	}
 	for _, entry := range entries {
-		if entry.Type().IsRegular() && belongs(entry.Name()) {
+		if !entry.IsDir() && belongs(entry.Name()) {
 			names = append(names, filepath.Join(dir, entry.Name()))
 		}
 	}
