@@ -6,6 +6,7 @@ import (
 	"github.com/taffrail-dev/taffrail/internal/plug"
 	"github.com/taffrail-dev/taffrail/internal/source/cloudtrail"
 	"github.com/taffrail-dev/taffrail/internal/source/kubeaudit"
+	"github.com/taffrail-dev/taffrail/internal/source/otlp"
 	"github.com/taffrail-dev/taffrail/internal/source/splunk"
 	"github.com/taffrail-dev/taffrail/internal/source/terraform"
 	"github.com/taffrail-dev/taffrail/internal/source/webhook"
@@ -24,6 +25,7 @@ func Register(r *plug.Registry) {
 	file.Register(r)
 	git.Register(r)
 	kubeaudit.Register(r)
+	otlp.Register(r)
 	postgres.Register(r)
 	s3.Register(r)
 	socket.Register(r)

@@ -71,6 +71,8 @@ var patient = limits{header: 10 * time.Second, body: time.Minute, idle: 2 * time
 // An Endpoint takes events at one address.
 type Endpoint struct {
 	Tokens Tokens
+	// PriorKnowledge takes HTTP/2 without TLS from senders that begin with it.
+	PriorKnowledge bool
 
 	config  Config
 	logger  *slog.Logger
@@ -139,6 +141,9 @@ func (e *Endpoint) Listen(ctx context.Context) (net.Listener, error) {
 	}
 	return l, nil
 }
+
+// MaxBody is how many bytes a body may have.
+func (e *Endpoint) MaxBody() int { return e.config.MaxBody }
 
 // Invalid is an error in what was configured.
 func Invalid(hint string, err error) error {

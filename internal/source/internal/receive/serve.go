@@ -27,8 +27,11 @@ func (e *Endpoint) Serve(ctx context.Context, ready func(string), h http.Handler
 	server := &http.Server{
 		Handler: e.bounded(&running, h, busy), ReadHeaderTimeout: e.times.header, IdleTimeout: e.times.idle, MaxHeaderBytes: maxHeader,
 		ErrorLog: slog.NewLogLogger(e.logger.Handler(), slog.LevelDebug), BaseContext: func(net.Listener) context.Context { return base },
-		HTTP2: &http.HTTP2Config{MaxConcurrentStreams: e.config.MaxRequests},
+		HTTP2: &http.HTTP2Config{MaxConcurrentStreams: e.config.MaxRequests}, Protocols: &http.Protocols{},
 	}
+	server.Protocols.SetHTTP1(true)
+	server.Protocols.SetHTTP2(true)
+	server.Protocols.SetUnencryptedHTTP2(e.PriorKnowledge)
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(l) }()
 	ready(l.Addr().String())
