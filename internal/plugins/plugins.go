@@ -8,6 +8,7 @@ import (
 	"github.com/taffrail-dev/taffrail/internal/source/kubeaudit"
 	"github.com/taffrail-dev/taffrail/internal/source/otlp"
 	"github.com/taffrail-dev/taffrail/internal/source/splunk"
+	"github.com/taffrail-dev/taffrail/internal/source/syslog"
 	"github.com/taffrail-dev/taffrail/internal/source/terraform"
 	"github.com/taffrail-dev/taffrail/internal/source/webhook"
 	"github.com/taffrail-dev/taffrail/internal/trust/file"
@@ -30,6 +31,7 @@ func Register(r *plug.Registry) {
 	s3.Register(r)
 	socket.Register(r)
 	splunk.Register(r)
+	syslog.Register(r)
 	rfc3161.Register(r)
 	terraform.Register(r)
 	webhook.Register(r)
