@@ -85,11 +85,11 @@ func (p *page) runs(all []taffrail.Run) {
 		p.line("No run was recorded.")
 		return
 	}
-	p.line(p.dim(fmt.Sprintf("%-20s  %-20s  %-8s  %-8s  %-22s  %s", "RUN", "STARTED", "ENDED", "APPLIED", "WHO", "COMMAND")))
+	p.line(p.dim(fmt.Sprintf("%-20s  %-20s  %-8s  %-8s  %-16s  %s", "RUN", "STARTED", "ENDED", "APPLIED", "WHO", "COMMAND")))
 	for _, r := range all {
-		used := 20 + 2 + 20 + 2 + 8 + 2 + 8 + 2 + 22 + 2
+		used := 20 + 2 + 20 + 2 + 8 + 2 + 8 + 2 + 16 + 2
 		p.line(pad(safe(string(r.ID)), 20), gap, p.dim(stamp(r.Started)), gap, p.runEnd(r), gap, pad(appliedText(r), 8), gap,
-			pad(clipMiddle(runnerText(r.Who), 22), 22), gap, clipMiddle(commandText(r), max(minValue, p.width-used)))
+			pad(clipMiddle(runnerText(r.Who), 16), 16), gap, clipMiddle(commandText(r), max(minValue, p.width-used)))
 	}
 }
 

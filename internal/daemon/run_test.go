@@ -159,7 +159,7 @@ func TestRunIsRecorded(t *testing.T) {
 		t.Error(diff)
 	}
 	d.Entries(t.Context(), 0, -1, func(e LogEntry) error { //nolint:errcheck // it was read before
-		for _, secret := range []string{"hunter2", "ada", "/work", "lovelace"} {
+		for _, secret := range []string{"hunter2", "ada@host", "/work", "lovelace"} {
 			if strings.Contains(string(e.Leaf), secret) {
 				t.Errorf("%q stands in the entry %s", secret, e.Leaf)
 			}
