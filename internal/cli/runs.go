@@ -4,10 +4,12 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/charmbracelet/x/ansi"
 	"github.com/spf13/cobra"
 
 	"github.com/taffrail-dev/taffrail"
@@ -89,7 +91,7 @@ func (p *page) runs(all []taffrail.Run) {
 	for _, r := range all {
 		used := 20 + 2 + 20 + 2 + 8 + 2 + 8 + 2 + 16 + 2
 		p.line(pad(safe(string(r.ID)), 20), gap, p.dim(stamp(r.Started)), gap, p.runEnd(r), gap, pad(appliedText(r), 8), gap,
-			pad(clipMiddle(runnerText(r.Who), 16), 16), gap, clipMiddle(commandText(r), max(minValue, p.width-used)))
+			pad(clipMiddle(runnerText(r.Who), 16), 16), gap, ansi.Truncate(shortCommand(r), max(minValue, p.width-used), ellipsis))
 	}
 }
 
@@ -125,7 +127,15 @@ func runnerText(who taffrail.Actor) string {
 			return safe(link.ID)
 		}
 	}
-	return cmp.Or(safe(who.Name), "("+string(who.Class)+", erased)")
+	return cmp.Or(safe(who.Name), "(erased)")
+}
+
+// shortCommand is the command line without the folder of its program.
+func shortCommand(r taffrail.Run) string {
+	if len(r.Command) > 0 {
+		r.Command = append([]string{filepath.Base(r.Command[0])}, r.Command[1:]...)
+	}
+	return commandText(r)
 }
 
 func commandText(r taffrail.Run) string {

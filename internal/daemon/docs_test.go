@@ -37,7 +37,7 @@ func TestLogFormatListsTheFieldsOfEachEntry(t *testing.T) {
 	for _, body := range []taffrail.EntryBody{
 		taffrail.LogStarted{}, taffrail.ScanStarted{}, taffrail.ScanFinished{}, taffrail.DriftFound{}, taffrail.DriftEnded{},
 		taffrail.Heartbeat{}, taffrail.Verified{}, taffrail.Exported{}, taffrail.Redacted{}, taffrail.Held{}, taffrail.Released{}, taffrail.Pruned{},
-		taffrail.KeyRotated{}, taffrail.KeyRevoked{},
+		taffrail.KeyRotated{}, taffrail.KeyRevoked{}, taffrail.RunStarted{}, taffrail.RunFinished{},
 	} {
 		entryType, version := body.Kind()
 		_, part, found := strings.Cut(page, "`"+string(entryType)+"`")
