@@ -34,6 +34,13 @@ max_unanchored: 6h
 heartbeat: 10m
 verify: 12h
 listen: 127.0.0.1:8844
+sources:
+  trail-2:
+    webhook: {listen: "127.0.0.1:0"}
+  trail-1:
+    cloudtrail:
+      path: /trail   # comments stay
+events_every: 5s
 `
 
 func TestParseInstallation(t *testing.T) {
@@ -42,11 +49,17 @@ func TestParseInstallation(t *testing.T) {
 		t.Fatal(err)
 	}
 	sections := append([]Section{*in.Guard}, in.Anchors...)
-	in.Guard, in.Anchors = nil, nil
+	for i, name := range []string{"trail-1", "trail-2"} {
+		if in.Sources[i].Name != name {
+			t.Errorf("source %d is %s", i, in.Sources[i].Name)
+		}
+		sections = append(sections, in.Sources[i].Section)
+	}
+	in.Guard, in.Anchors, in.Sources = nil, nil, nil
 	want := Installation{
 		Path: "/home/captain/config.yaml", Store: &Postgres{URLFile: "/home/captain/secrets/log.url"},
 		Witnesses:   Witnesses{Policy: "/etc/witnesses.policy", Every: time.Minute, Timeout: 10 * time.Second},
-		AnchorEvery: 2 * time.Hour, MaxUnanchored: 6 * time.Hour, Heartbeat: 10 * time.Minute, Verify: 12 * time.Hour, Listen: "127.0.0.1:8844",
+		AnchorEvery: 2 * time.Hour, MaxUnanchored: 6 * time.Hour, Heartbeat: 10 * time.Minute, Verify: 12 * time.Hour, Listen: "127.0.0.1:8844", EventsEvery: 5 * time.Second,
 	}
 	if diff := cmp.Diff(want, in); diff != "" {
 		t.Error(diff)
@@ -58,6 +71,8 @@ func TestParseInstallation(t *testing.T) {
 		{"s3", map[string]string{"bucket": "guard", "key": "prod"}},
 		{"rfc3161", map[string]string{"name": "tsa", "url": "http://tsa.example"}},
 		{"git", map[string]string{"name": "forge", "url": "/srv/git/checkpoints"}},
+		{"cloudtrail", map[string]string{"path": "/trail"}},
+		{"webhook", map[string]string{"listen": "127.0.0.1:0"}},
 	} {
 		var got map[string]string
 		if err := yaml.Unmarshal(sections[i].YAML, &got); err != nil {
