@@ -152,16 +152,17 @@ func (s scene) cloud(folder string) (url string, stop func(), err error) {
 
 // begin gives a story a cloud and a stack of its own, as they were right after the apply.
 func (s scene) begin(e *testscript.Env) error {
-	for _, name := range []string{"stack", "cloud.json"} {
-		if out, err := exec.Command("cp", "-Rp", s.path("start", name), e.WorkDir).CombinedOutput(); err != nil {
-			return fmt.Errorf("copy %s: %w: %s", name, err, out)
-		}
-	}
 	if err := os.Mkdir(filepath.Join(e.WorkDir, "cloud"), 0o700); err != nil {
 		return err
 	}
-	if err := os.Rename(filepath.Join(e.WorkDir, "cloud.json"), filepath.Join(e.WorkDir, "cloud/cloud.json")); err != nil {
-		return err
+	state, err := filepath.Glob(s.path("start", "cloud.json*")) // the objects, and the journal of what changed since
+	if err != nil || len(state) == 0 {
+		return fmt.Errorf("the cloud has left nothing: %w", err)
+	}
+	for from, to := range map[string]string{s.path("start", "stack"): e.WorkDir, state[0]: filepath.Join(e.WorkDir, "cloud"), state[len(state)-1]: filepath.Join(e.WorkDir, "cloud")} {
+		if out, err := exec.Command("cp", "-Rp", from, to).CombinedOutput(); err != nil {
+			return fmt.Errorf("copy %s: %w: %s", from, err, out)
+		}
 	}
 	url, stop, err := s.cloud(filepath.Join(e.WorkDir, "cloud"))
 	if err != nil {

@@ -435,7 +435,7 @@ func TestTapOfAProviderThatDies(t *testing.T) {
 func TestTapOfAnInterruptedApply(t *testing.T) {
 	h := startHarbor(t, "harbor", "../../../examples/harbor/stack").named()
 	h.by("fault", "set", "database", "latency=5s")
-	cloud := filepath.Join(filepath.Dir(h.dir), "cloud.json")
+	cloud := filepath.Join(filepath.Dir(h.dir), "cloud.json.journal")
 	_, said := h.tappedWhile(1, func(p *os.Process) {
 		await(t, func() (string, bool) {
 			data, err := os.ReadFile(cloud)
