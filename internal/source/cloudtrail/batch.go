@@ -14,7 +14,6 @@ type batcher struct {
 	origin  string
 	batch   taffrail.Batch
 	size    int
-	slab    []byte
 	said    taffrail.Cursor // that was emitted last
 	settled time.Time       // that was emitted last
 }
@@ -34,7 +33,7 @@ func (b *batcher) from(origin string) error {
 	return nil
 }
 
-// add takes a copy of a record.
+// add takes a record, whose bytes nobody changes any more.
 func (b *batcher) add(raw []byte, where, fault string) error {
 	if n := len(b.batch.Records); n == taffrail.MaxBatchRecords || n > 0 && b.size+len(raw) > taffrail.MaxBatchBytes {
 		if err := b.flush(""); err != nil {
@@ -47,20 +46,8 @@ func (b *batcher) add(raw []byte, where, fault string) error {
 		}
 	}
 	b.size += len(raw)
-	b.batch.Records = append(b.batch.Records, taffrail.Record{Format: Name, Raw: b.copied(raw), Where: where, Fault: fault})
+	b.batch.Records = append(b.batch.Records, taffrail.Record{Format: Name, Raw: raw, Where: where, Fault: fault})
 	return nil
-}
-
-const slabSize = 1 << 20
-
-// copied copies bytes into memory that records share, since there are many and they are let go together.
-func (b *batcher) copied(raw []byte) []byte {
-	if len(raw) > cap(b.slab)-len(b.slab) {
-		b.slab = make([]byte, 0, max(slabSize, len(raw)))
-	}
-	start := len(b.slab)
-	b.slab = append(b.slab, raw...)
-	return b.slab[start:len(b.slab):len(b.slab)]
 }
 
 func (b *batcher) notice(n taffrail.LogNotice) { b.batch.Notices = append(b.batch.Notices, n) }
@@ -89,7 +76,7 @@ func (b *batcher) flush(next taffrail.Cursor) error {
 		return err
 	}
 	batch.Origin, batch.Next = b.origin, next
-	b.batch, b.size, b.slab = taffrail.Batch{}, 0, nil
+	b.batch, b.size = taffrail.Batch{}, 0
 	if err := b.emit(batch); err != nil {
 		return err
 	}

@@ -162,7 +162,10 @@ func (r *round) save() error {
 	return r.out.flush(next)
 }
 
+// records emits the records of a file.
 func (r *round) records(ctx context.Context, f file) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel() // ends an answer of S3 that nobody reads to its end
 	in, err := r.shelf.open(ctx, f.key)
 	if err != nil {
 		return err
@@ -173,7 +176,7 @@ func (r *round) records(ctx context.Context, f file) error {
 	}
 	n := 0
 	young := !f.arrived.Before(r.horizon)
-	return r.read(f, delivery.Read(marked{in}, func(d delivery.Record) error {
+	return r.read(f, ahead(ctx, marked{in}, func(d delivery.Record) error {
 		if young && d.Fault != "" && !r.live {
 			return errYoung
 		}

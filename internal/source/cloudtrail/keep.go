@@ -139,13 +139,15 @@ func (k *keys) search(raw []byte, depth int) bool {
 }
 
 func (k *keys) text(raw []byte, depth int) bool {
-	text, _ := jsonscan.Text(raw)
-	if taffrail.IsSealedText(text) {
-		return true
+	text := raw[1 : len(raw)-1]
+	if bytes.IndexByte(text, '\\') >= 0 {
+		text = jsonscan.AppendText(nil, raw)
 	}
-	if document, ok := openDocument([]byte(text)); ok && depth < maxDocument {
+	if document, ok := openDocument(text); ok && depth < maxDocument {
 		return k.search(document, depth+1)
 	}
-	k.add(text)
+	if name := string(text); !taffrail.IsSealedText(name) {
+		k.add(name)
+	}
 	return true
 }

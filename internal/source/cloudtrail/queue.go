@@ -3,7 +3,6 @@ package cloudtrail
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"sync"
 	"time"
@@ -13,7 +12,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
 	"github.com/taffrail-dev/taffrail"
-	"github.com/taffrail-dev/taffrail/internal/source/cloudtrail/internal/delivery"
 	"github.com/taffrail-dev/taffrail/internal/source/cloudtrail/internal/digest"
 )
 
@@ -148,10 +146,7 @@ func (q *queue) object(ctx context.Context, r *round, o object) (done bool, err 
 	if at := f.delivered(); at.Before(r.from) {
 		return true, nil
 	}
-	if err := r.out.from(r.shelf.describe(o.key)); err != nil {
-		return false, err
-	}
-	err = q.records(ctx, r, f)
+	err = r.records(ctx, f)
 	if errors.Is(err, fs.ErrNotExist) {
 		err = r.out.add(nil, "message", "the file that the message names is gone")
 	}
@@ -159,19 +154,6 @@ func (q *queue) object(ctx context.Context, r *round, o object) (done bool, err 
 		return false, err
 	}
 	return true, r.out.flush("")
-}
-
-func (q *queue) records(ctx context.Context, r *round, f file) error {
-	in, err := r.shelf.open(ctx, f.key)
-	if err != nil {
-		return err
-	}
-	defer in.Close()
-	n := 0
-	return r.read(f, delivery.Read(marked{in}, func(d delivery.Record) error {
-		n++
-		return r.out.add(d.Raw, fmt.Sprintf("record %d", n), d.Fault)
-	}))
 }
 
 // signed verifies a digest that a message names. One that must wait for what it names stays in the queue.

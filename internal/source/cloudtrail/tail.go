@@ -1,6 +1,7 @@
 package cloudtrail
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -8,7 +9,6 @@ import (
 	"io/fs"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/taffrail-dev/taffrail"
 	"github.com/taffrail-dev/taffrail/internal/source/cloudtrail/internal/delivery"
@@ -98,14 +98,10 @@ func headOf(in io.ReadSeeker, read int64) (string, error) {
 // lines reads on from an offset. If we stop after a batch in the middle, what follows is read again from the start of what was not emitted.
 func (r *round) lines(f file, in io.ReadSeeker, id string, known tail) error {
 	start, n := known.Offset, 0
-	read := delivery.Follow
-	if strings.HasSuffix(f.key, ".gz") {
-		read = delivery.Read
-	}
-	err := read(io.LimitReader(in, f.size-start), func(d delivery.Record) error {
+	err := delivery.Follow(io.LimitReader(in, f.size-start), func(d delivery.Record) error {
 		n++
 		known.Offset = start + d.End
-		return r.out.add(d.Raw, fmt.Sprintf("record %d after byte %d", n, start), d.Fault)
+		return r.out.add(bytes.Clone(d.Raw), fmt.Sprintf("record %d after byte %d", n, start), d.Fault)
 	})
 	if err != nil {
 		return err

@@ -9,17 +9,39 @@ import (
 // Names tell by what a field is called whether its values are secrets. Case does not count, nor do the characters in Ignored.
 type Names struct {
 	ignored string
-	words   [256][]string // by their first letter: wherever they stand in a name
+	folds   [256]byte            // of each byte of ASCII its lower case, and dropped or foreign
+	pairs   [256][256]bool       // the two letters with which words begin
+	words   map[[2]byte][]string // by these letters: wherever they stand in a name
 	whole   []string
 	public  []string
 }
 
+// What else a byte may fold to.
+const (
+	dropped = 0
+	foreign = 0xff
+)
+
 // NewNames makes names out of words that stand anywhere in the name of a secret, words that are the name of one as a whole, and the endings of
 // names that hold such a word and no secret: where it is kept, how long it lives. All are lower-case, without the characters in ignored.
 func NewNames(ignored string, words, whole, public []string) *Names {
-	n := &Names{ignored: ignored, whole: whole, public: public}
+	n := &Names{ignored: ignored, words: map[[2]byte][]string{}, whole: whole, public: public}
+	for c := range n.folds {
+		switch {
+		case c >= 0x80:
+			n.folds[c] = foreign
+		case strings.IndexByte(ignored, byte(c)) >= 0:
+			n.folds[c] = dropped
+		case 'A' <= c && c <= 'Z':
+			n.folds[c] = byte(c) + 'a' - 'A'
+		default:
+			n.folds[c] = byte(c)
+		}
+	}
 	for _, word := range words {
-		n.words[word[0]] = append(n.words[word[0]], word)
+		n.pairs[word[0]][word[1]] = true
+		pair := [2]byte{word[0], word[1]}
+		n.words[pair] = append(n.words[pair], word)
 	}
 	return n
 }
@@ -43,19 +65,19 @@ const longestName = 256
 // Secret says whether values of this name are secrets: "masterUserPassword", "DB_PASSWORD", "secretString".
 func (n *Names) Secret(name []byte) bool {
 	var space [longestName]byte
-	plain := space[:0]
+	plain := 0
 	for _, c := range name {
-		switch {
-		case c >= 0x80 || len(plain) == longestName:
-			return n.secret(n.lower(name)) // there are letters beyond ASCII that are ASCII in lower case
-		case strings.IndexByte(n.ignored, c) >= 0:
+		c = n.folds[c]
+		if c == dropped {
 			continue
-		case 'A' <= c && c <= 'Z':
-			c += 'a' - 'A'
 		}
-		plain = append(plain, c)
+		if c == foreign || plain == longestName {
+			return n.secret(n.lower(name)) // there are letters beyond ASCII that are ASCII in lower case
+		}
+		space[plain] = c
+		plain++
 	}
-	return n.secret(plain)
+	return n.secret(space[:plain])
 }
 
 func (n *Names) lower(name []byte) []byte {
@@ -69,15 +91,27 @@ func (n *Names) lower(name []byte) []byte {
 }
 
 func (n *Names) secret(plain []byte) bool {
-	return (n.holds(plain) || slices.ContainsFunc(n.whole, func(w string) bool { return string(plain) == w })) && !n.isPublic(plain)
+	return (n.holds(plain) || n.isWhole(plain)) && !n.isPublic(plain)
 }
 
 func (n *Names) holds(plain []byte) bool {
-	for i, c := range plain {
-		for _, word := range n.words[c] {
-			if len(plain)-i >= len(word) && string(plain[i:i+len(word)]) == word {
+	for i := 1; i < len(plain); i++ {
+		if !n.pairs[plain[i-1]][plain[i]] {
+			continue
+		}
+		for _, word := range n.words[[2]byte{plain[i-1], plain[i]}] {
+			if bytes.HasPrefix(plain[i-1:], []byte(word)) {
 				return true
 			}
+		}
+	}
+	return false
+}
+
+func (n *Names) isWhole(plain []byte) bool {
+	for _, word := range n.whole {
+		if string(plain) == word {
+			return true
 		}
 	}
 	return false

@@ -359,7 +359,7 @@ func (s *stream) element(alone bool) error {
 		}
 		return s.junk("a record has no end", alone)
 	}
-	if inner := nextRecord(raw[1:], alone); inner >= 0 && !json.Valid(raw) {
+	if inner := within(raw, alone); inner >= 0 && !json.Valid(raw) {
 		s.lost++
 		return s.give(raw[:1+inner], "a record has no end")
 	}
@@ -429,7 +429,18 @@ func (s *stream) startsRecord() bool {
 	return nextRecord(head, false) == 0
 }
 
-var firstField = []byte(`"eventVersion"`)
+var (
+	firstField = []byte(`"eventVersion"`)
+	firstBytes = []byte(`{"eventVersion"`)
+)
+
+// within is where another record begins in one. Where records are written without white space, that is looked for alone, which is faster.
+func within(raw []byte, alone bool) int {
+	if len(raw) > 1 && raw[1] == '"' && !alone {
+		return bytes.Index(raw[1:], firstBytes)
+	}
+	return nextRecord(raw[1:], alone)
+}
 
 // nextRecord is where the next record begins in a text: at the brace before the field that CloudTrail writes first, or, where records stand alone, at
 // a brace that begins a line. It is -1 if none begins.
