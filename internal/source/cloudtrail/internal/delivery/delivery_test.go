@@ -121,7 +121,7 @@ func TestMemoryIsFlat(t *testing.T) {
 		head, part string
 		parts      int
 	}{
-		"many records":       {`{"Records":[`, rec("a") + ",", 3_000_000},
+		"many records":       {`{"Records":[`, rec("a") + ",", 1_500_000},
 		"a text without end": {`{"Records":[{"eventVersion":"`, strings.Repeat("x", 1<<10), 100_000},
 		"brackets":           {`{"Records":[`, strings.Repeat("[", 1<<10), 100_000},
 	} {
