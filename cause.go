@@ -102,7 +102,7 @@ type Excursion struct {
 type Causes struct {
 	Entry   int64   `json:"entry"`   // index of the log entry that holds them
 	Settled bool    `json:"settled"` // no event that may change the answer is awaited any more
-	Changes []Cause `json:"changes"` // one for each change that drifted, in their order
+	Changes []Cause `json:"changes"` // for each change that drifted, in their order
 }
 
 // A RunRef names a run in a cause.

@@ -53,10 +53,27 @@ func eachText(v Value, f func(string)) {
 // maxName bounds a text that may be a name. ARNs have at most 2,048 bytes, and those that occur a tenth of that.
 const maxName = 512
 
+// PlainName gives a name in the one form in which it is compared: ARNs of any partition as those of the first, and without the mark for what lies
+// below; names of hosts without the dot of the root, in lower case.
+func PlainName(text string) string {
+	text = strings.TrimSpace(text)
+	switch {
+	case strings.HasPrefix(text, "arn:aws-"):
+		_, rest, _ := strings.Cut(text[len("arn:"):], ":")
+		return strings.TrimSuffix("arn:aws:"+rest, ":*")
+	case strings.HasPrefix(text, "arn:"):
+		return strings.TrimSuffix(text, ":*")
+	case strings.HasSuffix(text, ".") && !strings.ContainsAny(text, " \n"):
+		return strings.ToLower(strings.TrimSuffix(text, "."))
+	}
+	return text
+}
+
 // NameForms gives the forms under which a text in an event is looked up where it may be the name of an object: itself; of an ARN or a URL the
 // last part, too, and of an ARN whatever it lies below; of a load balancer's rule or listener what it belongs to. It gives none for a text that
-// is no name by its form: a flag, a small number, a sentence, an address range, a document.
+// is no name by its form: a flag, a small number, a sentence, an address range, a document. All are as [PlainName] gives them.
 func NameForms(text string) []string {
+	text = PlainName(text)
 	if !mayName(text) {
 		return nil
 	}

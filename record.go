@@ -24,7 +24,8 @@ type Batch struct {
 	Records []Record
 	// Next is where the reader goes on once the batch is in the log, and is stored with it. Empty: where it was.
 	Next Cursor
-	// Settled says that every event of this source from before that time has been delivered by now. Zero: nothing is said.
+	// Settled says that every event of this source from before that time has been delivered by now, but for those that notices tell of. Zero:
+	// nothing is said.
 	Settled time.Time
 	Notices []LogNotice
 }

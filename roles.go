@@ -132,7 +132,7 @@ type Decoder interface {
 type Keeper interface {
 	// Keep gives what is stored of a record that was delivered. What Decode takes Keep takes, and what Decode refuses it refuses. Decode gives
 	// the same event for what is kept as for what was delivered, but for the digest. The head is the one that [HeadOf] gives for that event; of
-	// keys there may be more, and of an event that changes nothing there need be none.
+	// keys there may be more, and of an event that only reads there need be none.
 	Keep(record []byte) (Kept, error)
 }
 

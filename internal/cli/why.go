@@ -126,12 +126,9 @@ func (p *page) who(c taffrail.Cause) string {
 // event prints what is known of the event that is named.
 func (p *page) event(e taffrail.EventRef, indent int) {
 	lead := strings.Repeat(" ", indent)
-	var chain []string
-	for _, l := range e.Actor.Chain {
-		chain = append(chain, l.Kind+" "+l.ID)
-	}
 	p.facts(fact{lead + "action", safe(e.Action)}, fact{lead + "at", stamp(e.Time)}, fact{lead + "principal", safe(e.Actor.ID)},
-		fact{lead + "through", safe(strings.Join(chain, " ← "))}, fact{lead + "judged by", safe(strings.Join(e.Actor.Features, "; "))}, fact{lead + "event", safe(string(e.ID))})
+		fact{lead + "judged by", safe(strings.Join(e.Actor.Features, "; "))}, fact{lead + "event", safe(string(e.ID))})
+	p.whyList("through", len(e.Actor.Chain), func(i int) string { return e.Actor.Chain[i].Kind + " " + e.Actor.Chain[i].ID })
 }
 
 // mostShown bounds a list for people; JSON has all.

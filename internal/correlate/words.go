@@ -103,13 +103,9 @@ func plainText(s string) string {
 		return "false"
 	case rootARN.MatchString(s):
 		return rootARN.FindStringSubmatch(s)[1]
-	case strings.HasPrefix(s, "arn:aws-"):
-		_, rest, _ := strings.Cut(s[len("arn:"):], ":")
-		return strings.TrimSuffix("arn:aws:"+rest, ":*")
-	case strings.HasPrefix(s, "arn:"):
-		return strings.TrimSuffix(s, ":*")
-	case strings.HasSuffix(s, ".") && !strings.ContainsAny(s, " \n"):
-		return strings.ToLower(strings.TrimSuffix(s, "."))
+	}
+	if plain := taffrail.PlainName(s); plain != s || strings.HasPrefix(s, "arn:") {
+		return plain
 	}
 	if n, err := taffrail.Number(s); err == nil {
 		return n.Text()

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"encoding/json"
@@ -211,9 +212,9 @@ func (x *explainer) question(ctx context.Context, stack taffrail.StackID, d *taf
 	subject := correlate.Subject{
 		Address: f.Resource.Address, Type: f.Resource.Type, IDs: identities(f.Resource, v), Before: orNull(v.before), After: orNull(v.after), Changes: changesOf(f, v),
 	}
-	q = correlate.Question{End: f.ObservedAt, Resources: []correlate.Subject{subject}, Sealer: x.decoders.sealer}
-	if q.End.IsZero() { // the source does not say when it looked
-		q.End = x.daemon.now()
+	q = correlate.Question{Resources: []correlate.Subject{subject}, Sealer: x.decoders.sealer}
+	if q.End, err = x.seenAt(d); err != nil {
+		return q, nil, err
 	}
 	if q.Start, err = x.inSyncAt(stack, d); err != nil {
 		return q, nil, err
@@ -257,12 +258,52 @@ func orNull(v taffrail.Value) taffrail.Value {
 	return v
 }
 
-// changesOf are the changes that somebody must have made. One that is there or is gone as a whole is one change.
+// changesOf are the changes that somebody must have made. One that is there or is gone as a whole is one change; what came or went as a map is one for
+// each of its keys, since each may be somebody else's.
 func changesOf(f taffrail.Finding, v sides) []taffrail.Change {
 	if f.Status == taffrail.Deleted || f.Status == taffrail.Unmanaged {
 		return []taffrail.Change{{Before: orNull(v.before), After: orNull(v.after), Class: taffrail.ClassDrift}}
 	}
-	return drifted(f)
+	var changes []taffrail.Change
+	for _, c := range drifted(f) {
+		changes = append(changes, apart(c)...)
+	}
+	return changes
+}
+
+// apart gives the changes of the members of a map or an object that came or went as a whole.
+func apart(c taffrail.Change) (parts []taffrail.Change) {
+	whole, came := c.Before, false
+	if c.Before.IsNull() {
+		whole, came = c.After, true
+	} else if !c.After.IsNull() {
+		return []taffrail.Change{c}
+	}
+	step := taffrail.Attr
+	switch whole.Shape() {
+	case taffrail.ShapeMap:
+		step = taffrail.Key
+	case taffrail.ShapeObject:
+	default:
+		return []taffrail.Change{c}
+	}
+	if steps := c.Path.Steps(); len(steps) > 0 && steps[len(steps)-1].Kind() == taffrail.ElemStep {
+		return []taffrail.Change{c} // an element of a set is one thing
+	}
+	for name, member := range whole.Fields() {
+		part := c
+		part.Path = taffrail.NewPath(append(slices.Clone(c.Path.Steps()), step(name))...)
+		if part.Before, part.After = member, taffrail.Null(); came {
+			part.Before, part.After = taffrail.Null(), member
+		}
+		if !member.IsNull() {
+			parts = append(parts, part)
+		}
+	}
+	if len(parts) == 0 {
+		return []taffrail.Change{c}
+	}
+	return parts
 }
 
 // identityNames are the attributes that hold what a resource is known by, in the words of providers. Others that it has are those of other
@@ -283,9 +324,10 @@ func identities(r taffrail.Resource, v sides) (ids []string) {
 	add(string(r.ID))
 	for _, side := range []taffrail.Value{v.before, v.after} {
 		for _, name := range identityNames {
-			if held, ok := side.Field(name); ok && held.Shape() == taffrail.ShapeString {
-				add(held.Text())
-			}
+			add(textAt(side, name))
+		}
+		if name, zone := textAt(side, "name"), cmp.Or(textAt(side, "zone_name"), textAt(side, "zone"), textAt(side, "domain")); name != "" && zone != "" {
+			add(name + "." + zone) // a record of a zone, whose name is often told without it
 		}
 		for name, held := range side.Fields() {
 			if strings.HasSuffix(name, "_arn") && strings.HasPrefix(string(r.Type), strings.TrimSuffix(name, "_arn")) {
@@ -294,6 +336,14 @@ func identities(r taffrail.Resource, v sides) (ids []string) {
 		}
 	}
 	return ids
+}
+
+// textAt is a text that a value holds under a name; empty: there is none.
+func textAt(v taffrail.Value, name string) string {
+	if held, ok := v.Field(name); ok && held.Shape() == taffrail.ShapeString {
+		return held.Text()
+	}
+	return ""
 }
 
 // Bounds on what an entry names a resource by.
@@ -305,6 +355,18 @@ const (
 func boundIDs(ids []string) []string {
 	short := slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return len(id) > maxID })
 	return short[:min(len(short), maxIDs)]
+}
+
+// seenAt is when the drift was first seen in its present form: what happened later is no cause of it.
+func (x *explainer) seenAt(d *taffrail.Drift) (time.Time, error) {
+	e, err := entryAt(x.tx, d.Entry)
+	if taffrail.KindOf(err) == taffrail.KindNotFound { // pruned
+		return d.Finding.ObservedAt, nil
+	}
+	if seen := d.Finding.ObservedAt; err == nil && !seen.IsZero() && seen.Before(e.Time) {
+		return seen, nil
+	}
+	return e.Time, err
 }
 
 // inSyncAt is when the resource was seen in sync before the drift was found; zero: never, as far as the log says.
@@ -330,7 +392,7 @@ func (x *explainer) inSyncAt(stack taffrail.StackID, d *taffrail.Drift) (time.Ti
 			return time.Time{}, err
 		}
 		if body, ok := started.Body.(taffrail.ScanStarted); ok && finished.Outcome == taffrail.OutcomeOK && body.Selection.Selects(d.Finding.Resource.Address) {
-			return started.Time, nil
+			return started.Time.Truncate(time.Second), nil // as exact as most sources tell the time
 		}
 	}
 	return time.Time{}, nil

@@ -432,7 +432,7 @@ func TestLookupReadsAgainWhatMayHaveBeenLate(t *testing.T) {
 	if diff := cmp.Diff([]string{"b", "a"}, k.read(t, lookupReader(t, f, now))); diff != "" {
 		t.Error(diff)
 	}
-	if want := now.Add(-lateness); !k.settled().Equal(want) {
+	if want := now.Add(-usualLateness); !k.settled().Equal(want) {
 		t.Errorf("settled %v", k.settled())
 	}
 	f.events = append([]string{at("late", "2026-01-01T01:55:00Z")}, f.events...)

@@ -22,6 +22,7 @@ type Config struct {
 	Lookup bool   `yaml:"lookup"` // ask LookupEvents, which knows 90 days of one region
 
 	From       string `yaml:"from"`        // nothing from before this time: 2026-01-02T15:04:05Z
+	Lateness   string `yaml:"lateness"`    // how late an event may come; 15m if nothing is set, as CloudTrail says
 	Digests    string `yaml:"digests"`     // "verify" or "off"; if nothing is set they are verified in S3, and in a path if public_keys is set
 	PublicKeys string `yaml:"public_keys"` // a file that `aws cloudtrail list-public-keys` wrote; AWS is asked if nothing is set
 
@@ -35,6 +36,10 @@ func openReader(ctx context.Context, env plug.Env, c Config) (taffrail.EventRead
 	if err != nil {
 		return nil, err
 	}
+	late, err := c.late()
+	if err != nil {
+		return nil, err
+	}
 	logger, now := env.Logger, env.Now
 	if logger == nil {
 		logger = slog.New(slog.DiscardHandler)
@@ -42,7 +47,7 @@ func openReader(ctx context.Context, env plug.Env, c Config) (taffrail.EventRead
 	if now == nil {
 		now = time.Now
 	}
-	g := &gatherer{logger: logger, now: now, from: from, slack: folderSlack}
+	g := &gatherer{logger: logger, now: now, from: from, slack: folderSlack, late: late}
 	if c.Path != "" && (!verify || c.PublicKeys != "") { // AWS is not asked for anything
 		if verify {
 			g.digest = newVerifier(c.fileKeys)
@@ -67,7 +72,7 @@ func openReader(ctx context.Context, env plug.Env, c Config) (taffrail.EventRead
 	case c.Queue != "":
 		return &queue{clients: clients, url: c.Queue, gatherer: g, visibility: visibility, wait: longPoll}, nil
 	}
-	return &lookup{clients: clients, now: now, from: from, limit: newLimit()}, nil
+	return &lookup{clients: clients, now: now, from: from, late: late, limit: newLimit()}, nil
 }
 
 // Slack is how long a file may be there before it is listed.
@@ -100,6 +105,18 @@ func (c Config) check() (from time.Time, verify bool, err error) {
 	}
 	verify = c.Digests == "verify" || c.Digests == "" && (c.PublicKeys != "" || c.Bucket != "" || c.Queue != "") && !c.Lookup
 	return from.UTC(), verify, nil
+}
+
+// late is how late an event may come.
+func (c Config) late() (time.Duration, error) {
+	if c.Lateness == "" {
+		return usualLateness, nil
+	}
+	late, err := time.ParseDuration(c.Lateness)
+	if err != nil || late < 0 {
+		return 0, invalid("write a time such as 0s or 15m", "lateness is %q", c.Lateness)
+	}
+	return late, nil
 }
 
 func invalid(hint, format string, args ...any) error {

@@ -15,15 +15,16 @@ import (
 	"github.com/taffrail-dev/taffrail/internal/source/cloudtrail/internal/digest"
 )
 
-// lateness is how late CloudTrail delivers an event at most, but for rare ones.
-const lateness = 15 * time.Minute
+// usualLateness is how late CloudTrail delivers an event at most, but for rare ones.
+const usualLateness = 15 * time.Minute
 
 // A gatherer is an EventReader that reads the files of a shelf.
 type gatherer struct {
 	shelf  shelf
 	logger *slog.Logger
 	now    func() time.Time
-	from   time.Time // files from before are not read; zero: all are
+	late   time.Duration // how late an event may come
+	from   time.Time     // files from before are not read; zero: all are
 	slack  time.Duration
 	live   bool // what is delivered is listed at once, so that silence means that nothing was delivered
 	digest *verifier
@@ -237,9 +238,9 @@ func (r *round) end(ctx context.Context) error {
 func (r *round) settled() time.Time {
 	switch {
 	case r.live:
-		return r.start.Add(-lateness).UTC()
+		return r.start.Add(-r.late).UTC()
 	case r.newest.IsZero():
 		return time.Time{}
 	}
-	return r.newest.Add(-lateness).UTC()
+	return r.newest.Add(-r.late).UTC()
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/taffrail-dev/taffrail/internal/source/internal/sealing"
 )
 
-// Keep implements [taffrail.Keeper]. It is the way that every record takes, so it passes over the bytes and builds nothing. Of what changes
-// something the bodies are looked through for names.
+// Keep implements [taffrail.Keeper]. It is the way that every record takes, so it passes over the bytes and builds nothing. Of what does more
+// than read the bodies are looked through for names.
 func (d decoder) Keep(raw []byte) (taffrail.Kept, error) {
 	line, err := d.rules.Rewrite(make([]byte, 0, len(raw)+len(raw)/8), raw, sealing.Delivered)
 	if err != nil {
@@ -25,7 +25,7 @@ func (d decoder) Keep(raw []byte) (taffrail.Kept, error) {
 	if err != nil {
 		return taffrail.Kept{}, refused(err)
 	}
-	if h.Error == "" && !h.Read {
+	if !h.Read {
 		if h, err = searched(h, r); err != nil {
 			return taffrail.Kept{}, refused(err)
 		}
@@ -47,7 +47,7 @@ func searched(h taffrail.EventHead, r record) (taffrail.EventHead, error) {
 		return taffrail.HeadOf(e), nil
 	}
 	slices.Sort(k.all)
-	h.Changes, h.Keys = true, slices.Compact(k.all)
+	h.Changes, h.Keys = h.Error == "", slices.Compact(k.all)
 	return h, nil
 }
 

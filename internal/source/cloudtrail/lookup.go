@@ -34,6 +34,7 @@ type lookup struct {
 	clients
 	now   func() time.Time
 	from  time.Time
+	late  time.Duration // how late an event may come
 	limit *rate.Limiter
 }
 
@@ -120,7 +121,7 @@ func (l *lookup) advance(w *window, out *batcher, now time.Time) {
 		*w = window{Start: w.End, Settled: w.Settled}
 		return
 	}
-	out.settle(time.Unix(w.End, 0).Add(-lateness).UTC())
+	out.settle(time.Unix(w.End, 0).Add(-l.late).UTC())
 	if !out.batch.Settled.IsZero() {
 		w.Settled = out.batch.Settled.Unix()
 	}

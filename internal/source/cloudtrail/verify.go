@@ -25,8 +25,6 @@ import (
 // Bounds of what is taken for a digest, and of the patience with one.
 const (
 	maxDigest = 64 << 20 // without compression
-	// grace is how long a digest may be here before its signature and the files that it names: copiers do not keep the order.
-	grace = 15 * time.Minute
 	// cutAfter is how long after a digest the next one is missed: they come each hour, and are late at times.
 	cutAfter = 2*time.Hour + 15*time.Minute
 	// saveEvery is after how many digests it is noted how far we are: each time is an entry of the log.
@@ -67,7 +65,7 @@ func (v *verifier) ready(ctx context.Context) error {
 // errPending says that a digest is to be looked at again later.
 var errPending = errors.New("what belongs to the digest may still come")
 
-// verify looks at the digests that are new, and says up to when all is here and as it was signed. Where there are none it is said as without them. Its error is for the end: what it has found until
+// verify looks at the digests that are new, and says up to when all is here, but for what notices tell of. Where there are none it is said as without them. Its error is for the end: what it has found until
 // then is emitted first.
 func (r *round) verify(ctx context.Context) (settled time.Time, err error) {
 	if len(r.digests) == 0 && len(r.p.Chains) == 0 {
@@ -79,18 +77,18 @@ func (r *round) verify(ctx context.Context) (settled time.Time, err error) {
 		return time.Time{}, err
 	}
 	settled = r.missed()
-	if !whole || len(r.out.batch.Notices) > 0 || settled.IsZero() {
+	if !whole || settled.IsZero() {
 		return time.Time{}, nil
 	}
-	return settled.Add(-lateness), nil
+	return settled.Add(-r.late), nil
 }
 
-// look goes on with each chain, and says whether nothing was found, and nothing is left to be waited for.
+// look goes on with each chain, and says whether nothing is left to be waited for.
 func (r *round) look(ctx context.Context) (whole bool, err error) {
 	if err := r.digest.ready(ctx); err != nil {
 		return false, err
 	}
-	whole, chains := len(r.out.batch.Notices) == 0, r.chains()
+	whole, chains := true, r.chains()
 	for _, name := range slices.Sorted(maps.Keys(chains)) {
 		ok, err := r.chain(ctx, name, chains[name])
 		if err != nil {
@@ -98,7 +96,7 @@ func (r *round) look(ctx context.Context) (whole bool, err error) {
 		}
 		whole = whole && ok
 	}
-	return whole && len(r.out.batch.Notices) == 0, nil
+	return whole, nil
 }
 
 // missed says of each chain, once, that the digests after the newest have not come. It gives the time up to which all chains go, and none if one is cut off.
@@ -219,7 +217,7 @@ func (r *round) one(ctx context.Context, name string, f file, end time.Time) err
 
 // unless says something of a digest, unless it came a moment ago.
 func (r *round) unless(f file, say func()) error {
-	if r.start.Sub(f.arrived) < grace {
+	if r.start.Sub(f.arrived) < r.late {
 		return errPending
 	}
 	say()

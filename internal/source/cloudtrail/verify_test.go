@@ -153,7 +153,7 @@ func TestDigestsOfAWholeTrail(t *testing.T) {
 	if all := f.read(); len(all) > 0 {
 		t.Errorf("notices: %q", all)
 	}
-	if want := midnight.Add(3*time.Hour - lateness); !f.k.settled().Equal(want) {
+	if want := midnight.Add(3*time.Hour - usualLateness); !f.k.settled().Equal(want) {
 		t.Errorf("settled %v, want %v", f.k.settled(), want)
 	}
 }
@@ -269,7 +269,7 @@ func TestDigestBeforeItsFiles(t *testing.T) {
 	if all := f.put(trail[1]).read(); len(all) > 0 {
 		t.Errorf("at once: %q", all)
 	}
-	f.now = f.now.Add(2 * grace)
+	f.now = f.now.Add(2 * usualLateness)
 	if all := withoutCut(f.read()); len(all) != 1 || !strings.Contains(all[0], "is missing") {
 		t.Errorf("after a while: %q", all)
 	}
