@@ -48,7 +48,7 @@ func services(n int) shape {
 			attributes: func(i int) map[string]any {
 				return map[string]any{"name": fmt.Sprint("files-", i), "region": "harbor-1", "versioning": false}
 			},
-			unset: []string{"quota_bytes", "policy", "tags", "encryption", "lifecycle_rules"},
+			unset: []string{"quota_bytes", "policy", "tags", "encryption", "lifecycle_rules", "parts"},
 		},
 		{
 			kind: "database", count: few, calls: 5,
