@@ -166,10 +166,14 @@ func (c *Cloud) routes() {
 	})
 }
 
-// Close releases held requests. What was answered is durable without it.
-func (c *Cloud) Close() error {
-	c.stop.Do(func() { close(c.stopped) })
-	return nil
+// Close releases held requests, and writes everything into the one file. What was
+// answered is durable without it.
+func (c *Cloud) Close() (err error) {
+	c.stop.Do(func() {
+		close(c.stopped)
+		err = c.store.close()
+	})
+	return err
 }
 
 // ServeHTTP answers one request, and has it told.

@@ -123,6 +123,12 @@ func (j *journal) begin(number int64) error {
 	return nil
 }
 
+// end removes a journal that the file has all of.
+func (j *journal) end() error {
+	j.size = 0
+	return os.Remove(j.file())
+}
+
 // append puts a line on disk. The file is opened anew each time, so that a folder
 // that is gone is noticed, and truncated, so that half a line of a write that did
 // not work is no part of it.

@@ -94,6 +94,24 @@ func TestCompaction(t *testing.T) {
 	}
 }
 
+// A cloud that was stopped leaves one file, which may be carried away.
+func TestAStoppedCloudLeavesOneFile(t *testing.T) {
+	folder := t.TempDir()
+	c := open(t, Options{File: filepath.Join(folder, "cloud.json")})
+	do(t, c, "POST", "/v1/bucket", `{"attributes":{"name":"a"}}`)
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if left, err := os.ReadDir(folder); err != nil || len(left) != 1 {
+		t.Fatalf("left %v, %v", left, err)
+	}
+	again := open(t, Options{File: filepath.Join(folder, "cloud.json")})
+	do(t, again, "POST", "/v1/bucket", `{"attributes":{"name":"b"}}`)
+	if got := ids(t, open(t, Options{File: filepath.Join(folder, "cloud.json")}), "/v1/bucket"); len(got) != 2 {
+		t.Errorf("objects are %v", got)
+	}
+}
+
 func FuzzJournal(f *testing.F) {
 	f.Add([]byte(`{"format":"harbor.journal/1","number":0}` + "\n" + `{"counters":{"bucket":1},"objects":{"bucket/bkt-0001":{"type":"bucket","id":"bkt-0001","attributes":{"name":"a"}}}}` + "\n"))
 	f.Add([]byte(`{"format":"harbor.journal/1","number":0}` + "\n" + `{"objects":{"bucket/x":null}}` + "\n{"))

@@ -369,6 +369,19 @@ func (s *store) compact() error {
 	return s.journal.begin(s.data.Journal)
 }
 
+// close leaves one file with everything, and no journal.
+func (s *store) close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.journal == nil || s.journal.size == 0 {
+		return nil
+	}
+	if err := s.compact(); err != nil {
+		return err
+	}
+	return s.journal.end()
+}
+
 // show makes a change visible.
 func (s *store) show(key string, o *object) {
 	now := s.now()

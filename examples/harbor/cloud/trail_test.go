@@ -3,7 +3,11 @@ package cloud
 import (
 	"bytes"
 	"compress/gzip"
+	crand "crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"fmt"
 	"io"
 	"io/fs"
@@ -13,6 +17,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -39,9 +44,25 @@ func newTown(t *testing.T) *town {
 	town := &town{t: t, place: t.TempDir(), keys: map[string]string{}}
 	d := identity.Practice()
 	town.o = Options{File: filepath.Join(town.place, "cloud.json"), Clock: NewClock(time.Date(2026, 1, 2, 3, 0, 0, 0, time.UTC), time.Second), Seed: "7", Directory: &d}
+	key := filepath.Join(town.place, "trail.work", "key.pem")
+	if err := os.MkdirAll(filepath.Dir(key), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(key, signingKey(), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	town.start()
 	return town
 }
+
+// signingKey is one key for all trails of the tests, since to make one takes a while.
+var signingKey = sync.OnceValue(func() []byte {
+	key, err := rsa.GenerateKey(crand.Reader, 2048)
+	if err != nil {
+		panic(err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})
+})
 
 // start runs a cloud on the folder, as a new process does.
 func (w *town) start() {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -38,9 +39,29 @@ func newDesk(t *testing.T, change func(*Options)) *desk {
 	if change != nil {
 		change(&d.o)
 	}
+	if err := replaceFile(d.o.Folder+".work/key.pem", signingKey(), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	d.open()
 	return d
 }
+
+// signingKey is one key for all tests, since to make one takes a while.
+var signingKey = sync.OnceValue(func() []byte {
+	folder, err := os.MkdirTemp("", "key.")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(folder)
+	if _, err := makeKey(filepath.Join(folder, "key.pem")); err != nil {
+		panic(err)
+	}
+	content, err := os.ReadFile(filepath.Join(folder, "key.pem"))
+	if err != nil {
+		panic(err)
+	}
+	return content
+})
 
 // open opens the trail as a new process does, whatever became of the one before.
 func (d *desk) open() {
@@ -347,6 +368,104 @@ func TestKilledAtAnyTime(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestKeys(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "key.pem")
+	first, err := loadKey(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again, err := loadKey(file); err != nil || !again.Equal(first) {
+		t.Errorf("a key is another the second time: %v", err)
+	}
+	if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("others can read the key: %v", info.Mode())
+	}
+	for _, content := range []string{"", "x", "-----BEGIN RSA PRIVATE KEY-----\nAAAA\n-----END RSA PRIVATE KEY-----\n"} {
+		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := loadKey(file); err == nil || !strings.Contains(err.Error(), file) {
+			t.Errorf("%q is taken for a key, or the file is not named: %v", content, err)
+		}
+	}
+}
+
+func TestTruthLog(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "truth.jsonl")
+	l, err := OpenTruth(file)
+	if err != nil || l.Last() != "" {
+		t.Fatal(err, l)
+	}
+	if err := errors.Join(l.Append([]Truth{{Event: "e1", Path: "a"}, {Event: "e1", Path: "b"}}), l.Append(nil), l.Append([]Truth{{Event: "e2"}}), l.Close()); err != nil {
+		t.Fatal(err)
+	}
+	whole, _ := os.ReadFile(file)
+	if err := os.WriteFile(file, append(whole, `{"event":"e3`...), 0o600); err != nil { // killed in the middle of a line
+		t.Fatal(err)
+	}
+	l, err = OpenTruth(file)
+	if err != nil || l.Last() != "e2" {
+		t.Fatal(err, l)
+	}
+	defer l.Close()
+	if got, _ := os.ReadFile(file); string(got) != string(whole) {
+		t.Errorf("left %s", got)
+	}
+}
+
+func FuzzOpenTruth(f *testing.F) {
+	f.Add([]byte(`{"event":"e1"}` + "\n" + `{"ev`))
+	f.Add([]byte("\n\n"))
+	f.Fuzz(func(t *testing.T, content []byte) {
+		file := filepath.Join(t.TempDir(), "truth.jsonl")
+		if err := os.WriteFile(file, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		l, err := OpenTruth(file)
+		if err != nil {
+			if got, _ := os.ReadFile(file); !bytes.Equal(got, content) {
+				t.Error("a file that is refused was changed")
+			}
+			return
+		}
+		if err := errors.Join(l.Append([]Truth{{Event: "next"}}), l.Close()); err != nil {
+			t.Fatal(err)
+		}
+		if l, err = OpenTruth(file); err != nil || l.Last() != "next" {
+			t.Fatal(err)
+		}
+		_ = l.Close()
+	})
+}
+
+func FuzzSpool(f *testing.F) {
+	f.Add([]byte(`{"due":"2026-01-02T03:00:00Z","id":"e1","time":"2026-01-02T03:00:00Z","record":{"eventID":"e1"}}`+"\n{"), []byte(`{"since":"2026-01-02T03:00:00Z"}`))
+	f.Fuzz(func(t *testing.T, spool, kept []byte) {
+		o := Options{Folder: filepath.Join(t.TempDir(), "trail"), Place: Place{Account: "1", Region: "r", Bucket: "trail", Trail: "t"}, Rand: rand.New(rand.NewPCG(1, 2)),
+			Now: func() time.Time { return time.Date(2026, 1, 2, 3, 0, 0, 0, time.UTC) }}
+		for name, content := range map[string][]byte{"key.pem": signingKey(), "spool.jsonl": spool, "state.json": kept} {
+			if err := replaceFile(filepath.Join(o.Folder+".work", name), content, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w, err := Open(o)
+		if err != nil {
+			return
+		}
+		_ = w.Close()
+	})
+}
+
+func FuzzWrap(f *testing.F) {
+	f.Add([]byte(`{"eventID":"e1","eventSource":"firewall.harbor.example","eventTime":"2026-01-02T03:00:00Z","eventType":"AwsServiceEvent"}`))
+	f.Fuzz(func(t *testing.T, record []byte) {
+		e, err := Wrap(record)
+		if err == nil && (!bytes.Equal(e.Detail, record) || len(e.ID) != 36) {
+			t.Errorf("%+v", e)
+		}
+	})
 }
 
 // receiver takes envelopes, after it has refused some.

@@ -85,7 +85,7 @@ func createCommand(r *remote) *cobra.Command {
 			if _, err := assign(attributes, args[1:]); err != nil {
 				return err
 			}
-			o, err := c.Create(cmd.Context(), args[0], attributes)
+			o, err := c.Make(cmd.Context(), args[0], attributes)
 			if err != nil {
 				return err
 			}
