@@ -11,9 +11,18 @@
 //	PUT    /v1/{type}/{id}     replace all attributes
 //	PATCH  /v1/{type}/{id}     replace the named attributes; null removes one
 //	DELETE /v1/{type}/{id}     delete
+//	POST   /v1/{type}/{id}/{action}  carry out an action, see package action; ids with commas where it takes several
+//	POST   /sso/SignIn         a session for a person
+//	POST   /sts/AssumeRole, /sts/AssumeRoleWithWebIdentity  a session of a role
+//	GET    /sts/GetCallerIdentity  whose the credential is
+//	GET    /admin/principals   who there is
 //	GET    /admin/faults       list faults
 //	PUT    /admin/faults       add a fault
 //	DELETE /admin/faults       clear faults (?target= for one target)
+//	POST   /admin/controller   have the controllers look at everything once
+//	POST   /admin/clock        move the cloud's own clock
+//	POST   /admin/trail        deliver all records now
+//	POST   /admin/populate     make up objects
 //	GET    /healthz            204 once the cloud serves
 //
 // Lists and the list of faults are wrapped: {"objects": [...]}, {"faults": [...]}.
