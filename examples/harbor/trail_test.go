@@ -115,6 +115,23 @@ func (w *world) truth() (all []trail.Truth) {
 	return all
 }
 
+// peopled is a world whose cloud knows its people, with a trail, a truth log, and the stack of all types, which a pipeline is about to apply.
+func peopled(t *testing.T, built *tools, program string) *world {
+	t.Helper()
+	w := &world{t: t, tools: built, program: program, folder: t.TempDir()}
+	w.serve = []string{"--principals", "--seed", "7", "--trail", filepath.Join(w.folder, "trail"), "--truth", filepath.Join(w.folder, "truth.jsonl"), "--tick", "0", "--trail-count", "50"}
+	w.start()
+	t.Cleanup(func() {
+		_ = w.server.Process.Kill()
+		_ = w.server.Wait()
+	})
+	w.copyStack("stack-all")
+	_, key, _ := strings.Cut(strings.TrimSpace(w.harbor("login", "ci:4711")), "=")
+	w.key = strings.Trim(key, "'")
+	w.want(0, "successfully initialized", "init", "-input=false")
+	return w
+}
+
 // TestTrail applies the stack of all types as a pipeline, has people change it, and checks the trail against the truth.
 func TestTrail(t *testing.T) {
 	if testing.Short() {
@@ -124,17 +141,7 @@ func TestTrail(t *testing.T) {
 	if len(found) == 0 {
 		t.Skip(stage.Missing)
 	}
-	w := &world{t: t, tools: buildTools(t), program: found[0], folder: t.TempDir()}
-	w.serve = []string{"--principals", "--seed", "7", "--trail", filepath.Join(w.folder, "trail"), "--truth", filepath.Join(w.folder, "truth.jsonl"), "--tick", "0", "--trail-count", "50"}
-	w.start()
-	t.Cleanup(func() {
-		_ = w.server.Process.Kill()
-		_ = w.server.Wait()
-	})
-	w.copyStack("stack-all")
-	_, w.key, _ = strings.Cut(strings.TrimSpace(w.harbor("login", "ci:4711")), "=")
-	w.key = strings.Trim(w.key, "'")
-	w.want(0, "successfully initialized", "init", "-input=false")
+	w := peopled(t, buildTools(t), found[0])
 	w.want(0, "22 added", "apply", "-input=false", "-auto-approve")
 	w.plan(0, "No changes")
 	applied := len(w.truth())
