@@ -5,6 +5,7 @@ package plugins
 import (
 	"github.com/taffrail-dev/taffrail/internal/plug"
 	"github.com/taffrail-dev/taffrail/internal/source/cloudtrail"
+	code "github.com/taffrail-dev/taffrail/internal/source/git"
 	"github.com/taffrail-dev/taffrail/internal/source/kubeaudit"
 	"github.com/taffrail-dev/taffrail/internal/source/otlp"
 	"github.com/taffrail-dev/taffrail/internal/source/splunk"
@@ -23,6 +24,7 @@ import (
 // Register registers every plug-in.
 func Register(r *plug.Registry) {
 	cloudtrail.Register(r)
+	code.Register(r)
 	file.Register(r)
 	git.Register(r)
 	kubeaudit.Register(r)
