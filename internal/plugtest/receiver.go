@@ -358,9 +358,9 @@ func checkEndsDuring(t *testing.T, c ReceiverCase) error {
 	}
 	r.cancel()
 	select {
-	case <-r.ended:
+	case err := <-r.ended:
 		close(release)
-		return errors.New("it has returned while emit runs")
+		return fmt.Errorf("it has returned while emit runs, with error %v", err)
 	case <-time.After(50 * time.Millisecond): // it has a moment to break the promise
 	}
 	close(release)

@@ -195,12 +195,12 @@ func TestRecord(t *testing.T) {
 func TestAuthors(t *testing.T) {
 	r := newRepo(t)
 	r.commit("first", "main.tf", "1")
-	tree, parent := r.git("rev-parse", "HEAD^{tree}"), r.git("rev-parse", "HEAD")
+	parent := r.git("rev-parse", "HEAD")
 	if err := os.WriteFile(filepath.Join(r.dir, "main.tf"), []byte("2"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	r.git("add", "main.tf")
-	tree = r.git("write-tree")
+	tree := r.git("write-tree")
 	text := "tree " + tree + "\nparent " + parent + "\nauthor renovate[bot] <bot@corp.example> 1767323050 +0000\ncommitter dana <dana@corp.example> 1767323060 +0000\n" +
 		"gpgsig -----BEGIN SSH SIGNATURE-----\n AAAA\n -----END SSH SIGNATURE-----\n\nsigned\n"
 	hash := r.gitAs("dana", text, "hash-object", "-t", "commit", "-w", "--stdin")

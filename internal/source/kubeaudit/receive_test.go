@@ -89,7 +89,12 @@ func received(t *testing.T) (address string, records func() []taffrail.Record) {
 			return nil
 		})
 	}()
-	t.Cleanup(func() { cancel(); <-ended })
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
 	return <-ready, func() (got []taffrail.Record) {
 		for len(all) > 0 {
 			got = append(got, <-all)

@@ -203,7 +203,12 @@ func start(t *testing.T, settings string) *station {
 			return nil
 		})
 	}()
-	t.Cleanup(func() { cancel(); <-ended })
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
 	s.address = <-ready
 	return s
 }

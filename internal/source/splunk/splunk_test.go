@@ -102,7 +102,12 @@ func start(t *testing.T, settings string) *collector {
 			return nil
 		})
 	}()
-	t.Cleanup(func() { cancel(); <-ended })
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
 	c.url = "http://" + <-ready + "/services/collector"
 	return c
 }

@@ -93,7 +93,12 @@ func received(t *testing.T, settings string) (url string, records func() []taffr
 			return nil
 		})
 	}()
-	t.Cleanup(func() { cancel(); <-ended })
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
 	return "http://" + <-ready, func() (got []taffrail.Record) {
 		for len(all) > 0 {
 			got = append(got, <-all)

@@ -152,12 +152,15 @@ func TestStamp(t *testing.T) {
 	d := Delivery{Received: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Headers: map[string]string{"X-Event": "push"}}
 	const member = `"taffrail":{"received":"2026-01-02T03:04:05Z","headers":{"X-Event":"push"}}`
 	for raw, want := range map[string]string{
-		`{"a":1}`: `{"a":1,` + member + `}`, " { } \n": `{` + member + `}`, `[1]`: `[1]`, `{`: `{`, ``: ``,
+		`{"a":1}`: `{"a":1,` + member + `}`, `{ }`: `{` + member + `}`, `[1]`: `[1]`, `{`: `{`, ``: ``,
 		`{"taffrail":{"received":"1999-01-01T00:00:00Z"}}`: `{"taffrail":{"received":"1999-01-01T00:00:00Z"},` + member + `}`,
 	} {
 		if diff := cmp.Diff(want, string(Stamp([]byte(raw), d))); diff != "" {
 			t.Errorf("%s: %s", raw, diff)
 		}
+	}
+	if got := Stamp([]byte(" {\n} \n"), d); string(got) != `{`+member+`}` {
+		t.Errorf("with white space around it: %s", got)
 	}
 	e := event(t, Config{Time: "taffrail.received", Action: "taffrail.headers.X-Event"}, string(Stamp([]byte(`{"taffrail":{"received":"1999-01-01T00:00:00Z"}}`), d)))
 	if e.Time.Year() != 2026 || e.Action != "push" {
