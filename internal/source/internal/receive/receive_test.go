@@ -311,7 +311,7 @@ func TestSlowSendersAreCutOff(t *testing.T) {
 // Storing may take longer than a sender has for its body.
 func TestTheTimeForABodyIsNotThatForStoringIt(t *testing.T) {
 	e := open(t, Config{})
-	e.times.body = 50 * time.Millisecond
+	e.times.body = 300 * time.Millisecond
 	address, _ := serve(t, e, func(w http.ResponseWriter, r *http.Request) {
 		if _, err := e.Body(w, r); err != nil {
 			Refuse(w, err)
