@@ -269,6 +269,69 @@ func TestReaderGoesOnAfterWhatItCannotRead(t *testing.T) {
 	l.wants()
 }
 
+// While a log is being written and rotated as fast as that goes, every line is read, once and in order.
+func TestReaderFollowsWhatIsBeingRotated(t *testing.T) {
+	l := newLogFolder(t)
+	const files, each = 150, 20
+	written := make(chan error, 1)
+	go func() {
+		w := &logFolder{t: t, dir: l.dir}
+		for i := range files {
+			f, err := os.OpenFile(w.path("audit.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+			for range each {
+				if err == nil {
+					_, err = f.WriteString(w.line() + "\n")
+				}
+			}
+			if err == nil {
+				err = errors.Join(f.Close(), os.Rename(w.path("audit.log"), w.path(fmt.Sprintf("audit-2026-01-01T00-00-%06d.log", i))))
+			}
+			if err != nil {
+				written <- err
+				return
+			}
+		}
+		written <- nil
+	}()
+	var got []string
+	r := &reader{path: l.path("audit.log"), limit: maxLine}
+	for over := false; !over || len(got) < files*each; {
+		select {
+		case err := <-written:
+			if err != nil {
+				t.Fatal(err)
+			}
+			over = true
+		default:
+		}
+		before := len(got)
+		err := r.ReadEvents(t.Context(), l.cursor, func(b taffrail.Batch) error {
+			for _, rec := range b.Records {
+				got = append(got, idIn(rec.Raw))
+			}
+			for _, n := range b.Notices {
+				t.Errorf("%s", n.What)
+			}
+			l.cursor = b.Next
+			return nil
+		})
+		if kind := taffrail.KindOf(err); err != nil && kind != taffrail.KindNotFound && kind != taffrail.KindUnavailable {
+			t.Fatal(err)
+		}
+		if over && err == nil && len(got) == before {
+			break
+		}
+	}
+	for i, id := range got {
+		if id != fmt.Sprintf("e-%d", i+1) {
+			t.Fatalf("line %d is %s", i+1, id)
+		}
+	}
+	if len(got) != files*each {
+		t.Errorf("%d lines, want %d", len(got), files*each)
+	}
+}
+
 func TestReaderStopsWithEmit(t *testing.T) {
 	l := newLogFolder(t)
 	l.write("audit.log.1", l.lines(2))
