@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/taffrail-dev/taffrail"
 )
 
 // The pages in the reference name every field of their forms, and every word of a fixed list.
@@ -33,6 +35,7 @@ func TestPages(t *testing.T) {
 		{"scan-outputs.md", []reflect.Type{reflect.TypeFor[scansForm](), reflect.TypeFor[scanForm](), reflect.TypeFor[total](), reflect.TypeFor[event](), reflect.TypeFor[eventOfEnd]()},
 			slices.Concat(words(eventTypes), rules, []string{scansSchema, eventSchema})},
 		{"doctor-json.md", []reflect.Type{reflect.TypeFor[doctorForm](), reflect.TypeFor[doctorForm]().Field(4).Type.Elem()}, append(results, doctorSchema)},
+		{"runs-json.md", []reflect.Type{reflect.TypeFor[runsForm](), reflect.TypeFor[taffrail.Run](), reflect.TypeFor[taffrail.Applied](), reflect.TypeFor[taffrail.AppliedChange](), reflect.TypeFor[taffrail.RunTap]()}, []string{runsSchema}},
 		{"stacks-json.md", []reflect.Type{reflect.TypeFor[stacksForm](), reflect.TypeFor[stacksForm]().Field(2).Type.Elem()}, []string{"place", stacksSchema}},
 	} {
 		page, err := os.ReadFile("../../docs/reference/" + c.page)
