@@ -269,7 +269,7 @@ func (r *run) unwatch(ctx context.Context) {
 	if r.tap == nil {
 		return
 	}
-	defer r.tap.Close() //nolint:errcheck // what it saw is known by then, and nothing else can be lost
+	defer r.tap.Close()
 	report, err := r.tap.Finish(ctx)
 	if err != nil {
 		r.why = clip("what was watched cannot be told: " + err.Error())

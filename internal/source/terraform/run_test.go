@@ -419,6 +419,43 @@ func TestTapOfAFailure(t *testing.T) {
 	h.tapped(0, h.apply()...)
 }
 
+// Where the state does not say what is sensitive, no value is told.
+func TestTapWithoutTheStateAfterwards(t *testing.T) {
+	h := startHarbor(t, "harbor", "../../../examples/harbor/stack").named()
+	c := h.line(h.apply()...)
+	opened, err := h.watcher().Tap(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer opened.Close()
+	cmd := exec.Command(c.Args[0], c.Args[1:]...)
+	cmd.Dir, cmd.Env = c.Dir, append(slices.Clone(c.Env), opened.Env()...)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	if err := os.Remove(filepath.Join(h.dir, "terraform.tfstate")); err != nil {
+		t.Fatal(err)
+	}
+	report, err := opened.Finish(t.Context())
+	if err != nil || report.Withheld == "" || len(report.Tapped) < 5 {
+		t.Fatalf("%+v, %v", report, err)
+	}
+	for _, one := range report.Tapped {
+		if !one.Withheld {
+			t.Errorf("the values of %s %s are told", one.Type, one.ID)
+		}
+	}
+}
+
+// A provider under a tap has the environment of the run, by which it knows what to add to its user agent.
+func TestTapEnviron(t *testing.T) {
+	got := tapEnviron([]string{"TF_APPEND_USER_AGENT=taffrail/run-1", "TAFFRAIL_RUN=run-1", "PLUGIN_MIN_PORT=1", "TF_REATTACH_PROVIDERS={}", "TF_VAR_x=y"})
+	want := append([]string{"TF_APPEND_USER_AGENT=taffrail/run-1", "TAFFRAIL_RUN=run-1", "TF_VAR_x=y"}, quiet...)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // A provider that dies ends the apply with the tool's own message, and nothing hangs.
 func TestTapOfAProviderThatDies(t *testing.T) {
 	h := newHarbor(t).named()
