@@ -232,7 +232,9 @@ func TestConnectionWithoutACall(t *testing.T) {
 	if len(f.started) != 1 || tap.Connections() != 1 {
 		t.Errorf("%d processes, %d connections", len(f.started), tap.Connections())
 	}
-	tap.Close()
+	var closed atomic.Bool
+	go func() { tap.Close(); closed.Store(true) }()
+	until(t, "the tap has ended", closed.Load)
 }
 
 // A process that was not configured is ended when nobody calls it, and started again unnoticed. One that was configured is not.
@@ -417,11 +419,20 @@ func TestStreamsBeside(t *testing.T) {
 	if f.alive() != 0 {
 		t.Error("a provider outlived its shutdown")
 	}
-	if _, err := call(t, conn, "ReadResource", "x"); status.Code(err) != codes.Unavailable {
-		t.Errorf("after the shutdown: %v", err)
+	ended := make(chan error, 1)
+	go func() { ended <- stream.RecvMsg(&frame{}) }()
+	for range 50 {
+		if _, err := call(t, conn, "ReadResource", "x"); status.Code(err) != codes.Unavailable {
+			t.Errorf("after the shutdown: %v", err)
+		}
+	}
+	select {
+	case err := <-ended:
+		t.Fatalf("the stream ended with the process: %v", err)
+	default:
 	}
 	cancel()
-	if err := stream.RecvMsg(&out); status.Code(err) != codes.Canceled {
+	if err := <-ended; status.Code(err) != codes.Canceled {
 		t.Errorf("the stream ended with %v", err)
 	}
 }
