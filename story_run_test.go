@@ -75,7 +75,7 @@ func eventually(t *testing.T, what string, ok func() bool) {
 }
 
 // counting counts the interrupts that it gets, waits long enough for a second one, and says how many there were.
-const counting = `n=0; trap 'n=$((n+1)); echo "got $n"' INT TERM; echo ready; while [ $n -eq 0 ]; do sleep 0.05; done; sleep 0.5; echo "all $n"; exit 5`
+const counting = `echo "group $(cut -d' ' -f5 /proc/$$/stat)."; n=0; trap 'n=$((n+1)); echo "got $n"' INT TERM; echo ready; while [ $n -eq 0 ]; do sleep 0.05; done; sleep 0.5; echo "all $n"; exit 5`
 
 // A signal that is sent to us alone reaches the command, once; and so does one that is sent to all of our group.
 func TestRunPassesASignalOnOnce(t *testing.T) {
@@ -103,8 +103,13 @@ func TestRunPassesASignalOnOnce(t *testing.T) {
 				t.Fatal(err)
 			}
 			_ = w.cmd.Wait()
-			if said := w.out.String(); w.cmd.ProcessState.ExitCode() != 5 || !strings.Contains(said, "all 1\n") {
+			said := w.out.String()
+			if w.cmd.ProcessState.ExitCode() != 5 || !strings.Contains(said, "all 1\n") {
 				t.Errorf("exit status %d: %s", w.cmd.ProcessState.ExitCode(), said)
+			}
+			// Two signals may come as one, so that the number alone does not tell.
+			if strings.Contains(said, fmt.Sprintf("group %d.", w.cmd.Process.Pid)) {
+				t.Error("the command is in our group, and gets what is sent to that twice")
 			}
 		})
 	}
@@ -137,6 +142,9 @@ func TestRunOnATerminal(t *testing.T) {
 	said := strings.ReplaceAll(w.out.String(), "\r", "")
 	if w.cmd.ProcessState.ExitCode() != 5 || !strings.Contains(said, "read a word\n") || !strings.Contains(said, "all 1\n") {
 		t.Errorf("exit status %d: %s", w.cmd.ProcessState.ExitCode(), said)
+	}
+	if !strings.Contains(said, fmt.Sprintf("group %d.", w.cmd.Process.Pid)) {
+		t.Error("the command is not in the group that the terminal sends signals to")
 	}
 	runs := exec.Command(binary, "runs", "-o", "json")
 	runs.Dir, runs.Env = w.cmd.Dir, w.cmd.Env

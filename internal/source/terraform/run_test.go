@@ -296,7 +296,7 @@ func madeUp(name, text string) bool {
 func TestTapOfAnUpdate(t *testing.T) {
 	h := newHarbor(t).named()
 	code := filepath.Join(h.dir, "more.tf")
-	writeFile(t, code, "variable \"hidden\" {\n  sensitive = true\n  default   = \"hidden-7f3a9\"\n}\n\nresource \"harbor_bucket\" \"marked\" {\n  name = \"marked\"\n  tags = { note = var.hidden }\n}\n")
+	writeFile(t, code, "variable \"hidden\" {\n  sensitive = true\n  default   = \"hidden-7f3a9\"\n}\n\nresource \"harbor_bucket\" \"marked\" {\n  name = \"marked\"\n  tags = { note = var.hidden, more = sensitive(\"marked-5c1e2\") }\n}\n")
 	report, _ := h.tapped(0, h.apply("-var", "database_password=another-4711", "-var=worker_count=1", "-var", "environment=other")...)
 	want := []string{
 		"create harbor_bucket.marked", "delete harbor_firewall.worker[1]", "update harbor_bucket.logs", "update harbor_database.main", "update harbor_firewall.web",
@@ -321,7 +321,7 @@ func TestTapOfAnUpdate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, secret := range []string{"another-4711", "practice-only", "hidden-7f3a9", harborToken, "practice-token-app"} {
+	for _, secret := range []string{"another-4711", "practice-only", "hidden-7f3a9", "marked-5c1e2", harborToken, "practice-token-app"} {
 		if bytes.Contains(told, []byte(secret)) || strings.Contains(h.log.String(), secret) {
 			t.Errorf("%s is told", secret)
 		}
