@@ -40,8 +40,6 @@ func ahead(ctx context.Context, in io.Reader, take func(delivery.Record) error) 
 	})
 	defer func() {
 		cancel()
-		for range chunks { // so that nobody waits for us
-		}
 		reading.Wait()
 	}()
 	for c := range chunks {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -173,14 +172,64 @@ func TestFilesOfTheLastMoments(t *testing.T) {
 // A folder that is moved here brings files whose own inodes nobody touched.
 func TestFolderThatWasMovedHere(t *testing.T) {
 	dir, other := t.TempDir(), t.TempDir()
-	put(t, other, "in/1.json", []byte(rec("moved")))
-	put(t, dir, "2.json", []byte(rec("here")))
+	first := arrivalOf(t, put(t, other, "in/1.json", []byte(rec("moved"))))
+	for !arrivalOf(t, put(t, dir, "2.json", []byte(rec("here")))).After(first) { // until the clock of the disk has moved on
+	}
 	var k taken
 	k.read(t, opened(t, later, Config{Path: dir}))
 	if err := os.Rename(filepath.Join(other, "in"), filepath.Join(dir, "in")); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff([]string{"moved"}, k.read(t, opened(t, later, Config{Path: dir}))); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func arrivalOf(t *testing.T, name string) time.Time {
+	t.Helper()
+	info, err := os.Stat(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return arrival(info)
+}
+
+// What arrived a moment ago says nothing of what arrived a little before.
+func TestRecentFilesMoveNoMark(t *testing.T) {
+	p, err := parseProgress("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	recent, before, old := file{key: "b", arrived: now}, file{key: "a", arrived: now.Add(-time.Second)}, file{key: "c", arrived: now.Add(-time.Hour)}
+	p.pass(old, now.Add(-time.Minute))
+	p.pass(recent, now.Add(-time.Minute))
+	if p.passed(before) || p.noted(before) || !p.noted(recent) || !p.passed(old) {
+		t.Errorf("%+v", p)
+	}
+}
+
+func TestBatchesHaveBounds(t *testing.T) {
+	var sizes []int
+	b := newBatcher(t.Context(), "", func(b taffrail.Batch) error {
+		sizes = append(sizes, len(b.Records))
+		return nil
+	})
+	big := make([]byte, 3<<20)
+	for range 5 {
+		if err := b.add(big, "", ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range taffrail.MaxBatchRecords + 1 {
+		if err := b.add([]byte("{}"), "", ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := b.flush(""); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]int{2, 2, taffrail.MaxBatchRecords, 2}, sizes); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -380,5 +429,3 @@ func TestSettledWithoutDigests(t *testing.T) {
 		t.Error("the same was said again: each time is an entry of the log")
 	}
 }
-
-var errMine = errors.New("mine")

@@ -93,21 +93,8 @@ func (k *keys) response(raw []byte) bool {
 	return k.search(raw, 0)
 }
 
-// isPlain says whether a body is an object that stands for itself, or is not there.
-func isPlain(raw []byte) bool {
-	if len(raw) == 0 || raw[0] == 'n' {
-		return true
-	}
-	if raw[0] != '{' {
-		return false
-	}
-	for name := range jsonscan.Fields(raw) {
-		if string(name) == "items" || string(name) == "omitted" {
-			return false
-		}
-	}
-	return true
-}
+// isPlain says whether a body is an object, or is not there. A text may be a document that has fields.
+func isPlain(raw []byte) bool { return len(raw) == 0 || raw[0] == 'n' || raw[0] == '{' }
 
 // search collects the texts and numbers in a value, those in documents among them.
 func (k *keys) search(raw []byte, depth int) bool {

@@ -158,6 +158,23 @@ func TestDigestsOfAWholeTrail(t *testing.T) {
 	}
 }
 
+// Where something is wrong, or may still come, nothing is said to be settled.
+func TestNothingIsSettledBesideADoubt(t *testing.T) {
+	trail := trailOf(3)
+	for name, spoil := range map[string]func(*trailFolder){
+		"a file may still come": func(f *trailFolder) { f.remove(trail[4].key) },
+		"a digest is forged":    func(f *trailFolder) { put(t, f.dir, trail[5].key+".signature", []byte("00")) },
+	} {
+		f := newTrailFolder(t).put(trail...)
+		f.now = midnight.Add(3*time.Hour + time.Minute)
+		spoil(f)
+		f.read()
+		if !f.k.settled().IsZero() {
+			t.Errorf("%s: settled %v", name, f.k.settled())
+		}
+	}
+}
+
 func TestDigestsFindWhatIsWrong(t *testing.T) {
 	trail := trailOf(4)
 	for _, tc := range []struct {
