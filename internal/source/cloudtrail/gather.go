@@ -60,6 +60,7 @@ type round struct {
 	digests []file
 	growing []file
 	newest  time.Time // delivery of a file
+	last    time.Time // arrival of a file
 	looked  int       // at so many digests
 }
 
@@ -94,6 +95,9 @@ func (r *round) find(ctx context.Context) (found []file, more bool, err error) {
 		}
 	}
 	err = r.shelf.list(ctx, func(f file) error {
+		if f.arrived.After(r.last) {
+			r.last = f.arrived
+		}
 		if isNone(f.key) {
 			return nil
 		}

@@ -25,6 +25,10 @@ import (
 // Bounds of what is taken for a digest, and of the patience with one.
 const (
 	maxDigest = 64 << 20 // without compression
+	// Copiers do not keep the order, so that a digest waits for its signature and the files that it names as long as anything came within calm, but
+	// no longer than patience. Where nothing may come late, it does not wait.
+	calm     = 2 * time.Minute
+	patience = time.Hour
 	// cutAfter is how long after a digest the next one is missed: they come each hour, and are late at times.
 	cutAfter = 2*time.Hour + 15*time.Minute
 	// saveEvery is after how many digests it is noted how far we are: each time is an entry of the log.
@@ -215,9 +219,9 @@ func (r *round) one(ctx context.Context, name string, f file, end time.Time) err
 	return r.contents(ctx, name, f, d, verified{content, signature, d.End})
 }
 
-// unless says something of a digest, unless it came a moment ago.
+// unless says something of a digest, unless what it lacks may still come.
 func (r *round) unless(f file, say func()) error {
-	if r.start.Sub(f.arrived) < r.late {
+	if r.start.Sub(r.last) < min(calm, r.late) && r.start.Sub(f.arrived) < patience {
 		return errPending
 	}
 	say()
@@ -297,7 +301,7 @@ func (r *round) log(ctx context.Context, f file, d digest.Digest, l digest.Log) 
 	case err != nil:
 		return err
 	case !strings.EqualFold(hash, l.Hash):
-		return r.unless(f, func() { r.forged(start, end, path.Base(l.Object)+" is not what CloudTrail delivered") })
+		r.forged(start, end, path.Base(l.Object)+" is not what CloudTrail delivered")
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package cloudtrail
 
 import (
+	"context"
 	"crypto"
 	"crypto/rand"
 	"crypto/rsa"
@@ -9,6 +10,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -158,20 +160,19 @@ func TestDigestsOfAWholeTrail(t *testing.T) {
 	}
 }
 
-// Where something is wrong, or may still come, nothing is said to be settled.
-func TestNothingIsSettledBesideADoubt(t *testing.T) {
+// Where something may still come nothing is said to be settled. What is known to be wrong is said by a notice.
+func TestNothingIsSettledWhileSomethingMayCome(t *testing.T) {
 	trail := trailOf(3)
-	for name, spoil := range map[string]func(*trailFolder){
-		"a file may still come": func(f *trailFolder) { f.remove(trail[4].key) },
-		"a digest is forged":    func(f *trailFolder) { put(t, f.dir, trail[5].key+".signature", []byte("00")) },
-	} {
-		f := newTrailFolder(t).put(trail...)
-		f.now = midnight.Add(3*time.Hour + time.Minute)
-		spoil(f)
-		f.read()
-		if !f.k.settled().IsZero() {
-			t.Errorf("%s: settled %v", name, f.k.settled())
-		}
+	f := newTrailFolder(t).put(trail...).remove(trail[4].key)
+	f.now = midnight.Add(3*time.Hour + time.Minute)
+	if all := f.read(); len(all) > 0 || !f.k.settled().IsZero() {
+		t.Errorf("settled %v, notices %q", f.k.settled(), all)
+	}
+	f = newTrailFolder(t).put(trail...)
+	put(t, f.dir, trail[5].key+".signature", []byte("00"))
+	f.now = midnight.Add(3*time.Hour + time.Minute)
+	if all := f.read(); len(all) != 1 || f.k.settled().IsZero() {
+		t.Errorf("settled %v, notices %q", f.k.settled(), all)
 	}
 }
 
@@ -286,10 +287,31 @@ func TestDigestBeforeItsFiles(t *testing.T) {
 	if all := f.put(trail[1]).read(); len(all) > 0 {
 		t.Errorf("at once: %q", all)
 	}
-	f.now = f.now.Add(2 * usualLateness)
+	f.now = f.now.Add(2 * calm)
 	if all := withoutCut(f.read()); len(all) != 1 || !strings.Contains(all[0], "is missing") {
 		t.Errorf("after a while: %q", all)
 	}
+	f = newTrailFolder(t).put(trail[1])
+	f.now = time.Now().Add(2 * patience)
+	later := f.now.Add(-time.Second)
+	f.k.read(t, &gatherer{logger: slog.New(slog.DiscardHandler), now: func() time.Time { return f.now }, slack: folderSlack, late: usualLateness, shelf: busy{&folder{root: f.dir}, later},
+		digest: newVerifier(Config{PublicKeys: f.keys}.fileKeys)})
+	if all := withoutCut(f.k.notices()); len(all) != 1 || !strings.Contains(all[0], "is missing") {
+		t.Errorf("where something always comes: %q", all)
+	}
+}
+
+// A busy shelf has a file that has just arrived.
+type busy struct {
+	*folder
+	at time.Time
+}
+
+func (b busy) list(ctx context.Context, f func(file) error) error {
+	if err := f(file{key: ".just-now", arrived: b.at}); err != nil {
+		return err
+	}
+	return b.folder.list(ctx, f)
 }
 
 func TestKeysThatCannotBeRead(t *testing.T) {
