@@ -9,9 +9,9 @@ import (
 // Names tell by what a field is called whether its values are secrets. Case does not count, nor do the characters in Ignored.
 type Names struct {
 	ignored string
-	folds   [256]byte            // of each byte of ASCII its lower case, and dropped or foreign
-	pairs   [256][256]bool       // the two letters with which words begin
-	words   map[[2]byte][]string // by these letters: wherever they stand in a name
+	folds   [256]byte       // of each byte of ASCII its lower case, and dropped or foreign
+	pairs   [256][256]uint8 // by the two letters with which a word begins, where in words to look; 0 is nowhere
+	words   [][]string      // wherever they stand in a name
 	whole   []string
 	public  []string
 }
@@ -25,7 +25,7 @@ const (
 // NewNames makes names out of words that stand anywhere in the name of a secret, words that are the name of one as a whole, and the endings of
 // names that hold such a word and no secret: where it is kept, how long it lives. All are lower-case, without the characters in ignored.
 func NewNames(ignored string, words, whole, public []string) *Names {
-	n := &Names{ignored: ignored, words: map[[2]byte][]string{}, whole: whole, public: public}
+	n := &Names{ignored: ignored, words: [][]string{nil}, whole: whole, public: public}
 	for c := range n.folds {
 		switch {
 		case c >= 0x80:
@@ -39,9 +39,12 @@ func NewNames(ignored string, words, whole, public []string) *Names {
 		}
 	}
 	for _, word := range words {
-		n.pairs[word[0]][word[1]] = true
-		pair := [2]byte{word[0], word[1]}
-		n.words[pair] = append(n.words[pair], word)
+		at := &n.pairs[word[0]][word[1]]
+		if *at == 0 {
+			*at = uint8(len(n.words))
+			n.words = append(n.words, nil)
+		}
+		n.words[*at] = append(n.words[*at], word)
 	}
 	return n
 }
@@ -96,10 +99,11 @@ func (n *Names) secret(plain []byte) bool {
 
 func (n *Names) holds(plain []byte) bool {
 	for i := 1; i < len(plain); i++ {
-		if !n.pairs[plain[i-1]][plain[i]] {
+		at := n.pairs[plain[i-1]][plain[i]]
+		if at == 0 {
 			continue
 		}
-		for _, word := range n.words[[2]byte{plain[i-1], plain[i]}] {
+		for _, word := range n.words[at] {
 			if bytes.HasPrefix(plain[i-1:], []byte(word)) {
 				return true
 			}
