@@ -36,6 +36,7 @@ type Installation struct {
 	Listen        string        // where `serve` shows the log to others, as host:port; empty is nowhere
 	Sources       []Source      // of events, by name
 	EventsEvery   time.Duration // how often those that are read are looked at
+	Models        []string      // files that say what events are known to do, absolute; they win over what is built in
 }
 
 // A Source is an audit source that events come from.
@@ -92,6 +93,7 @@ var installationKeys = keys{
 	{"listen", "Where `taffrail serve` shows checkpoint and tiles to others, such as 127.0.0.1:8844. Left out: nowhere"},
 	{"sources", "Audit sources that events come from: a name of your choice for each, below it the name of a plug-in, and below that its settings"},
 	{"events_every", "How often sources that are read are looked at (30s)"},
+	{"models", "List of files that say what events are known to do to attributes, in the form of what is built in, over which they win"},
 }
 
 var (
@@ -182,6 +184,8 @@ func (d document) settle(in *Installation, name string, m *ast.MappingValueNode)
 		in.Sources, err = d.sources(m.Value)
 	case "events_every":
 		in.EventsEvery, err = d.duration(name, m.Value, time.Second)
+	case "models":
+		in.Models, err = d.fileList(name, m.Value)
 	}
 	return err
 }
@@ -250,6 +254,25 @@ func (d document) file(name string, n ast.Node) (string, error) {
 		return path, err
 	}
 	return filepath.Join(filepath.Dir(d.name), path), nil
+}
+
+// fileList gives paths, each as [document.file] does.
+func (d document) fileList(name string, n ast.Node) (all []string, err error) {
+	if n.Type() == ast.NullType {
+		return nil, nil
+	}
+	list, ok := n.(*ast.SequenceNode)
+	if !ok {
+		return nil, d.refuse(n.GetToken(), "begin each with - on a line of its own", "%s is %s, and no list", name, describe(n))
+	}
+	for _, v := range list.Values {
+		path, err := d.file(name, v)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, path)
+	}
+	return all, nil
 }
 
 func (d document) duration(name string, n ast.Node, least time.Duration) (time.Duration, error) {

@@ -41,6 +41,7 @@ sources:
     cloudtrail:
       path: /trail   # comments stay
 events_every: 5s
+models: [ours.json, /etc/more.json]
 `
 
 func TestParseInstallation(t *testing.T) {
@@ -59,7 +60,7 @@ func TestParseInstallation(t *testing.T) {
 	want := Installation{
 		Path: "/home/captain/config.yaml", Store: &Postgres{URLFile: "/home/captain/secrets/log.url"},
 		Witnesses:   Witnesses{Policy: "/etc/witnesses.policy", Every: time.Minute, Timeout: 10 * time.Second},
-		AnchorEvery: 2 * time.Hour, MaxUnanchored: 6 * time.Hour, Heartbeat: 10 * time.Minute, Verify: 12 * time.Hour, Listen: "127.0.0.1:8844", EventsEvery: 5 * time.Second,
+		AnchorEvery: 2 * time.Hour, MaxUnanchored: 6 * time.Hour, Heartbeat: 10 * time.Minute, Verify: 12 * time.Hour, Listen: "127.0.0.1:8844", EventsEvery: 5 * time.Second, Models: []string{"/home/captain/ours.json", "/etc/more.json"},
 	}
 	if diff := cmp.Diff(want, in); diff != "" {
 		t.Error(diff)

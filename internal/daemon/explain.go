@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -103,7 +104,7 @@ func (s *scan) explanations(ctx context.Context, tx *store.Tx, r *ScanReport) (f
 	if err != nil {
 		return nil, err
 	}
-	models, err := correlate.LoadModels()
+	models, err := s.daemon.models()
 	if err != nil {
 		return nil, err
 	}
@@ -123,6 +124,23 @@ func (s *scan) explanations(ctx context.Context, tx *store.Tx, r *ScanReport) (f
 		}
 	}
 	return found, nil
+}
+
+// models are what is built in, and what the operator has added.
+func (d *Daemon) models() (*correlate.Models, error) {
+	var files [][]byte
+	for _, name := range d.options.Installation.Models {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			return nil, &taffrail.Error{Op: "read models", Kind: taffrail.KindInvalid, Err: err, Hint: "check `models` in " + d.options.Installation.Name()}
+		}
+		files = append(files, text)
+	}
+	models, err := correlate.LoadModels(files...)
+	if err != nil {
+		err = &taffrail.Error{Op: "read models", Kind: taffrail.KindInvalid, Err: err, Hint: "check the files under `models` in " + d.options.Installation.Name()}
+	}
+	return models, err
 }
 
 // An explainer finds causes in one snapshot of the log.

@@ -27,6 +27,9 @@ func (d *Daemon) scan(ctx context.Context, stack taffrail.Stack, r ScanRequest, 
 	if err != nil {
 		return ScanReport{}, err
 	}
+	if _, err := d.models(); err != nil { // before anything is read
+		return ScanReport{}, err
+	}
 	// A first use: if we stop after it there is a log that says nothing but its name.
 	began, err := d.ensure(ctx, InitRequest{})
 	if err != nil {
