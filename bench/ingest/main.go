@@ -25,15 +25,16 @@ func main() {
 	records := flag.Int("records", 50_000, "records in a file")
 	runs := flag.Int("runs", 5, "runs of each")
 	binary := flag.String("taffrail", "", "the program to measure (else it is built)")
+	changes := flag.Int("million", 0, "in the place of all that, take in so many changes, and ask who did some of them")
 	dir := flag.String("dir", "", "folder for files and logs (else a temporary one)")
 	flag.Parse()
-	if err := measure(context.Background(), *dir, *binary, *records, *runs); err != nil {
+	if err := measure(context.Background(), *dir, *binary, *records, *runs, *changes); err != nil {
 		fmt.Fprintln(os.Stderr, "ingest:", err)
 		os.Exit(1)
 	}
 }
 
-func measure(ctx context.Context, dir, binary string, records, runs int) error {
+func measure(ctx context.Context, dir, binary string, records, runs, changes int) error {
 	work, err := os.MkdirTemp(dir, "taffrail-ingest-")
 	if err != nil {
 		return err
@@ -44,6 +45,9 @@ func measure(ctx context.Context, dir, binary string, records, runs int) error {
 		if err := run(ctx, nil, "go", "build", "-o", binary, "./cmd/taffrail"); err != nil {
 			return err
 		}
+	}
+	if changes > 0 {
+		return million(ctx, work, binary, changes)
 	}
 	fmt.Printf("%d processors, %s, %d runs of each, medians\n\n", runtime.NumCPU(), runtime.Version(), runs)
 	fmt.Println("| File | | time | MB/s | records/s | of decode | of jq |\n|---|---|---|---|---|---|---|")

@@ -3,6 +3,7 @@ package store
 import (
 	"cmp"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -133,16 +134,21 @@ func (tx *Tx) Events(at []EventAt) (all []StoredEvent, err error) {
 			}
 			frames[key] = f
 		}
-		if f != nil && a.n() < int64(len(f.records)) {
-			all = append(all, StoredEvent{EventAt: a, Source: f.source, EventRecord: f.records[a.n()], N: -1})
+		if f == nil || a.n() >= int64(len(f.lines)) {
+			continue
 		}
+		found := StoredEvent{EventAt: a, Source: f.source, N: -1}
+		if err := json.Unmarshal(f.lines[a.n()], &found.EventRecord); err != nil {
+			return nil, corruptEvents(a, errPayload)
+		}
+		all = append(all, found)
 	}
 	return all, nil
 }
 
 type eventFrame struct {
-	source  string
-	records []EventRecord
+	source string
+	lines  [][]byte // a record each
 }
 
 // eventFrame reads one frame; nil: it was erased.
@@ -167,12 +173,16 @@ func (tx *Tx) eventFrame(a EventAt) (*eventFrame, error) {
 	}
 	kind, content, _, err := sectionAt(part, 0)
 	if err == nil && kind == sectionFrame {
-		f.records, err = frameRecordsOf(content)
+		f.lines, err = frameLines(content)
 	}
 	if err != nil {
-		return nil, &taffrail.Error{Op: "read events", Kind: taffrail.KindCorrupt, Err: fmt.Errorf("payload of entry %d: %w", a.Batch, err), Hint: "run `taffrail log verify`"}
+		return nil, corruptEvents(a, err)
 	}
 	return f, nil
+}
+
+func corruptEvents(a EventAt, err error) error {
+	return &taffrail.Error{Op: "read events", Kind: taffrail.KindCorrupt, Err: fmt.Errorf("payload of entry %d: %w", a.Batch, err), Hint: "run `taffrail log verify`"}
 }
 
 // EventWhole reads the payload that an event stands in as a whole, which must be the one that the entry names, and gives the event with its number.

@@ -324,18 +324,14 @@ func decompress(content []byte) ([]byte, error) {
 	return d.DecodeAll(content, nil)
 }
 
-// frameRecordsOf gives the records of a frame.
-func frameRecordsOf(content []byte) (all []EventRecord, err error) {
-	lines, err := decompress(content)
+// frameLines gives the records of a frame, each as it is written.
+func frameLines(content []byte) (all [][]byte, err error) {
+	text, err := decompress(content)
 	if err != nil {
 		return nil, errPayload
 	}
-	for line := range bytes.Lines(lines) {
-		var r EventRecord
-		if err := json.Unmarshal(line, &r); err != nil {
-			return nil, errPayload
-		}
-		all = append(all, r)
+	for line := range bytes.Lines(text) {
+		all = append(all, line)
 	}
 	return all, nil
 }
@@ -352,11 +348,15 @@ func ReadEventPayload(payload []byte, f func(n int64, r EventRecord) error) erro
 		if err != nil || kind == sectionIndex {
 			return err
 		}
-		records, err := frameRecordsOf(content)
+		lines, err := frameLines(content)
 		if err != nil {
 			return err
 		}
-		for _, r := range records {
+		for _, line := range lines {
+			var r EventRecord
+			if json.Unmarshal(line, &r) != nil {
+				return errPayload
+			}
 			if err := f(n, r); err != nil {
 				return err
 			}
