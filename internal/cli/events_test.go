@@ -54,7 +54,8 @@ func someDrift() taffrail.Drift {
 
 func TestWhy(t *testing.T) {
 	d := someDrift()
-	answer := daemon.WhyAnswer{Stack: "terraform/l/default", Drift: d, Ended: -1, Revised: []int64{8}, Sources: 1, Selected: d.Causes.Changes}
+	answer := daemon.WhyAnswer{Stack: "terraform/l/default", Drift: d, Ended: -1, Revised: []int64{8}, Sources: 1, Selected: d.Causes.Changes,
+		Declared: &taffrail.Declaration{Event: "0123456789abcdef0123", Time: movedAt.Add(-24 * time.Hour), Actor: taffrail.Actor{ID: "erin@corp.example", Class: taffrail.ActorPerson}, Summary: "web: open 443"}}
 	f := &fake{fakeLog: fakeLog{why: &[]daemon.WhyAnswer{answer}}}
 	golden(t, "why/all", run(t, f, "why", "aws_security_group.web", "ingress", "--all"))
 	if diff := cmp.Diff(daemon.WhyRequest{Address: "aws_security_group.web", Path: "ingress", All: true}, f.request); diff != "" {

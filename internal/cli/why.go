@@ -65,7 +65,7 @@ func (p *page) whyDrift(a daemon.WhyAnswer) {
 		over = fmt.Sprintf("over, as entry %d says", a.Ended)
 	}
 	p.heading("~", a.Drift.Finding, statusWord(a.Drift.Finding.Status), "since "+stamp(a.Drift.Since), over)
-	p.facts(fact{"    drift", fmt.Sprintf("%s, entry %d", safe(string(a.Drift.ID)), a.Drift.Entry)}, fact{"    stack", safe(string(a.Stack))})
+	p.facts(fact{"    drift", fmt.Sprintf("%s, entry %d", safe(string(a.Drift.ID)), a.Drift.Entry)}, fact{"    stack", safe(string(a.Stack))}, fact{"    declared", declaredText(a.Declared)})
 	if a.Drift.Causes == nil {
 		p.line()
 		p.paragraph(a.Unasked, 4, p.dim)
@@ -83,6 +83,14 @@ func (p *page) whyDrift(a daemon.WhyAnswer) {
 		text += "; events of the time may still arrive, and change it"
 	}
 	p.paragraph(text+".", 4, p.dim)
+}
+
+// declaredText says who wrote the line of the code.
+func declaredText(d *taffrail.Declaration) string {
+	if d == nil {
+		return ""
+	}
+	return fmt.Sprintf("by %s in commit %.12s, %s: %s", safe(whoText(d.Actor)), safe(string(d.Event)), stamp(d.Time), safe(d.Summary))
 }
 
 func (p *page) whyChange(c taffrail.Cause) {

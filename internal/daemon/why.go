@@ -7,11 +7,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"time"
 
+	"github.com/goccy/go-yaml"
+
 	"github.com/taffrail-dev/taffrail"
 	"github.com/taffrail-dev/taffrail/audit"
+	"github.com/taffrail-dev/taffrail/internal/plug"
 	"github.com/taffrail-dev/taffrail/internal/store"
 )
 
@@ -33,6 +37,10 @@ type WhyAnswer struct {
 	Unasked  string           `json:"unasked"`  // why there are no causes, where there are none
 	Sources  int              `json:"sources"`  // from which events ever came
 	Selected []taffrail.Cause `json:"selected"` // the causes of the path that was asked for
+	// Declared is who wrote the line of the code that declares the resource; nil where that is not known.
+	Declared *taffrail.Declaration `json:"declared,omitempty"`
+
+	folder string // of the stack's code, as far as it is one
 }
 
 // Why implements [EventQueries].
@@ -64,7 +72,39 @@ func (d *Daemon) Why(ctx context.Context, r WhyRequest) (answers []WhyAnswer, er
 			Hint: "give the address as `taffrail scan` prints it; what was never seen to drift has no cause",
 		}
 	}
+	if err == nil {
+		d.declare(ctx, answers)
+	}
 	return answers, boundary("why", err)
+}
+
+// declare says who declared the resources, where their code is in a repository that can be read. Where it cannot, nothing is said: it is no part of the
+// evidence.
+func (d *Daemon) declare(ctx context.Context, answers []WhyAnswer) {
+	for i := range answers {
+		a := &answers[i]
+		r := a.Drift.Finding.Resource
+		if a.folder == "" || r.File == "" || r.Line == 0 {
+			continue
+		}
+		for _, name := range plug.Names[taffrail.Declarer](d.options.Plugins) {
+			settings, err := yaml.Marshal(map[string]any{"path": a.folder})
+			if err != nil {
+				continue
+			}
+			declarer, err := plug.Open[taffrail.Declarer](ctx, d.options.Plugins, name, d.env(nil), plug.Settings{File: "the stack", YAML: settings})
+			if err != nil {
+				d.options.Logger.Debug("who declared it is not known", "address", r.Address, "error", err)
+				continue
+			}
+			said, err := declarer.Declare(ctx, taffrail.CodeLine{File: filepath.Join(a.folder, r.File), Line: r.Line})
+			if err != nil {
+				d.options.Logger.Debug("who declared it is not known", "address", r.Address, "error", err)
+				continue
+			}
+			a.Declared = &said
+		}
+	}
 }
 
 func whyDrift(tx *store.Tx, k store.KnownDrift, path string) (a WhyAnswer, err error) {
@@ -76,6 +116,9 @@ func whyDrift(tx *store.Tx, k store.KnownDrift, path string) (a WhyAnswer, err e
 	}
 	if finding != nil {
 		a.Drift.Finding = *finding
+	}
+	if name, err := tx.StackName(k.Stack); err == nil && filepath.IsAbs(name) {
+		a.folder = name
 	}
 	sources, err := tx.EventSources()
 	if err != nil {

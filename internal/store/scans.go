@@ -1,6 +1,11 @@
 package store
 
-import "github.com/taffrail-dev/taffrail"
+import (
+	"database/sql"
+	"errors"
+
+	"github.com/taffrail-dev/taffrail"
+)
 
 // A ScanSpan is where a scan stands that came to its end.
 type ScanSpan struct{ Started, Finished int64 }
@@ -18,4 +23,13 @@ func (tx *Tx) ScansBefore(stack taffrail.StackID, before int64, limit int) (all 
 		return err
 	})
 	return all, err
+}
+
+// StackName gives where a stack was when it was seen last; empty: it was never seen.
+func (tx *Tx) StackName(id taffrail.StackID) (name string, err error) {
+	err = tx.get("SELECT name FROM index_stack WHERE id = ?", []any{id}, &name)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = nil
+	}
+	return name, err
 }
