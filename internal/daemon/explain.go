@@ -108,7 +108,7 @@ func (s *scan) explanations(ctx context.Context, tx *store.Tx, r *ScanReport) (f
 	if err != nil {
 		return nil, err
 	}
-	x := &explainer{daemon: s.daemon, tx: tx, sources: sources, heard: heard, models: models, decoders: s.daemon.decoders(sealer), events: map[store.EventAt]taffrail.Event{}}
+	x := &explainer{daemon: s.daemon, tx: tx, sources: sources, heard: heard, models: models, decoders: s.daemon.decoders(sealer), events: map[store.EventAt]taffrail.Event{}, runs: map[time.Time][]taffrail.Run{}}
 	for i := range r.Drifts {
 		d := &r.Drifts[i]
 		sides, ok := s.sides[d.Finding.Resource.Address]
@@ -152,6 +152,7 @@ type explainer struct {
 	models   *correlate.Models
 	decoders *decoders
 	events   map[store.EventAt]taffrail.Event
+	runs     map[time.Time][]taffrail.Run // by the time since which they were asked for
 }
 
 // explain says who moved one drift, and whether the log does not say so yet.
@@ -259,11 +260,23 @@ func (x *explainer) question(ctx context.Context, stack taffrail.StackID, d *taf
 			}
 		}
 	}
-	if q.Runs, err = x.daemon.runs(ctx, x.tx, "", q.Start.Add(-slackOfClocks), q.End.Add(slackOfClocks)); err != nil {
+	if q.Runs, err = x.runsSince(ctx, q.Start.Add(-slackOfClocks)); err != nil {
 		return q, nil, err
 	}
 	q.Health, err = x.health(q.Start, q.End)
 	return q, places, err
+}
+
+// runsSince gives the runs that may have been under way since a time. Most drifts of a scan ask for the same ones.
+func (x *explainer) runsSince(ctx context.Context, from time.Time) ([]taffrail.Run, error) {
+	if known, ok := x.runs[from]; ok {
+		return known, nil
+	}
+	runs, err := x.daemon.runs(ctx, x.tx, "", from, x.daemon.now().Add(slackOfClocks))
+	if err == nil {
+		x.runs[from] = runs
+	}
+	return runs, err
 }
 
 // slackOfClocks is how far clocks may differ.
