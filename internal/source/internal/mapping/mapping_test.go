@@ -189,10 +189,11 @@ func TestLines(t *testing.T) {
 			t.Errorf("%s: %s", line, message.AppendJSON(nil))
 		}
 	}
-	many := `{"t":1767323045` + strings.Repeat(`,"msg":"x"`, maxLines) + `,"msg":"password=hunter2hunter2"}`
+	// Each look reads the whole object, so after some of them no more is looked at: all is a secret.
+	many := `{"t":1767323045` + strings.Repeat(`,"msg":"x"`, maxLines+2) + `}`
 	kept, err := decoder(t, c).Keep([]byte(many))
-	if err != nil || bytes.Contains(kept.Record, []byte("hunter2")) {
-		t.Errorf("%s %v", kept.Record, err)
+	if n := bytes.Count(kept.Record, []byte(`"x"`)); err != nil || n != maxLines {
+		t.Errorf("%d lines were looked at: %v", n, err)
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"time"
 )
 
 // A Refusal is why a body was not taken, with the status that says so.
@@ -49,6 +48,7 @@ func (s *share) giveBack() { s.endpoint.held.Add(-s.bytes) }
 const firstRead = 16 << 10
 
 // Body reads the body of a request that [Endpoint.Serve] serves, unpacked if it is packed with gzip. The error is a [*Refusal].
+// It has a time to come; what is done with it once it is there may take longer, since net/http ends the deadline at the end of a body.
 func (e *Endpoint) Body(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	from := io.Reader(http.MaxBytesReader(w, r.Body, int64(e.config.MaxBody)))
 	switch r.Header.Get("Content-Encoding") {
@@ -63,12 +63,7 @@ func (e *Endpoint) Body(w http.ResponseWriter, r *http.Request) ([]byte, error) 
 		return nil, &Refusal{http.StatusUnsupportedMediaType, "the encoding is not gzip"}
 	}
 	s, _ := r.Context().Value(shareKey{}).(*share)
-	body, err := e.fill(from, s)
-	if err != nil {
-		return nil, err
-	}
-	_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // storing it may take longer than reading it
-	return body, nil
+	return e.fill(from, s)
 }
 
 // fill reads to the end. Memory is taken as bytes come, never for what a header promises.

@@ -328,15 +328,16 @@ func TestTheTimeForABodyIsNotThatForStoringIt(t *testing.T) {
 	}
 }
 
-func TestEndWaitsForAWhile(t *testing.T) {
+// When it ends a request has a while, is cut off then, and is waited for in any case.
+func TestEndWaits(t *testing.T) {
 	e := open(t, Config{})
 	e.times.grace = 50 * time.Millisecond
-	inside := make(chan struct{})
-	var over atomic.Bool
+	inside, cut, release := make(chan struct{}), make(chan struct{}), make(chan struct{})
 	address, end := serve(t, e, func(_ http.ResponseWriter, r *http.Request) {
 		close(inside)
 		<-r.Context().Done()
-		over.Store(true)
+		close(cut)
+		<-release
 	})
 	failed := make(chan error, 1)
 	go func() {
@@ -347,11 +348,18 @@ func TestEndWaitsForAWhile(t *testing.T) {
 		failed <- err
 	}()
 	<-inside
-	if err := end(); err != nil {
-		t.Error(err)
-	}
-	if !over.Load() {
+	ended := make(chan error, 1)
+	go func() { ended <- end() }()
+	<-cut
+	select {
+	case <-ended:
 		t.Error("a handler still runs")
+		ended <- nil
+	case <-time.After(100 * time.Millisecond): // it has a moment to go wrong
+	}
+	close(release)
+	if err := <-ended; err != nil {
+		t.Error(err)
 	}
 	if <-failed == nil {
 		t.Error("the sender that was cut off had an answer")
