@@ -39,7 +39,7 @@ func measure(ctx context.Context, dir, binary string, records, runs, changes int
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(work)
+	defer func() { _ = os.RemoveAll(work) }()
 	if binary == "" {
 		binary = filepath.Join(work, "taffrail")
 		if err := run(ctx, nil, "go", "build", "-o", binary, "./cmd/taffrail"); err != nil {

@@ -98,7 +98,7 @@ func importing(ctx context.Context, s sample, work, binary string) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(home)
+	defer func() { _ = os.RemoveAll(home) }()
 	var env []string
 	for _, folder := range []string{"DATA", "STATE", "CONFIG"} {
 		env = append(env, "TAFFRAIL_"+folder+"_DIR="+filepath.Join(home, folder))
