@@ -70,6 +70,22 @@ func (p *page) causes(known *taffrail.Causes, indent int) {
 	}
 }
 
+// causeLines say who moved a drift, a line for each answer.
+func causeLines(known *taffrail.Causes) (lines []string) {
+	if known == nil {
+		return nil
+	}
+	for _, g := range groupCauses(known.Changes) {
+		where := strings.Join(g.paths, ", ")
+		if g.Event == nil {
+			lines = append(lines, fmt.Sprintf("%s: %s: %s", where, safe(string(g.Tier)), safe(g.Reason)))
+			continue
+		}
+		lines = append(lines, fmt.Sprintf("%s: moved by %s, %s, %s (%s)", where, safe(whoText(g.Event.Actor)), safe(g.Event.Action), stamp(g.Event.Time), safe(string(g.Tier))))
+	}
+	return lines
+}
+
 // unnamed prints an answer that names nobody, with who it seems to be so far, and why that is not said.
 func (p *page) unnamed(g causeGroup, where string, indent int) {
 	soFar := ""
@@ -99,12 +115,12 @@ func whoText(a taffrail.Actor) string {
 	if a.Class == taffrail.ActorCredential {
 		return "credential " + name + ", holders unknown"
 	}
-	return name + " (" + string(a.Class) + ")"
+	return name + " (" + safe(string(a.Class)) + ")"
 }
 
 // tierWord paints the tier and, where there is one, the confidence that was fitted.
 func (p *page) tierWord(t taffrail.Tier, confidence float64) string {
-	text := string(t)
+	text := safe(string(t))
 	if confidence > 0 && t != taffrail.TierProved {
 		text += fmt.Sprintf(" %.2f", confidence)
 	}

@@ -290,7 +290,7 @@ func (p *page) eventSource(s daemon.EventSourceStatus) {
 		fact{"  last taken in", stampOr(s.Taken)},
 	)
 	for _, n := range s.Notices {
-		p.line("  ", p.yellow(string(n.Kind)), gap, p.dim(stamp(n.Start)+" to "+stamp(n.End)), gap, safe(n.What))
+		p.line("  ", p.yellow(safe(string(n.Kind))), gap, p.dim(stamp(n.Start)+" to "+stamp(n.End)), gap, safe(n.What))
 	}
 }
 

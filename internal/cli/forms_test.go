@@ -44,6 +44,10 @@ func hostile() daemon.ScanReport {
 	const evil = "a|b`c``d```e````<b>x</b>@everyone #1 [l](http://x) <!-- --> ]]> &amp; \\| \x1b[31m\u202e\r\n| x |\n```\n</details>"
 	d := modified("cloud_a.a", drifted("description", str(evil), str(evil+"!")), drifted(`tags["`+"`|@x<b>"+`"]`, taffrail.Null(), str("@all")))
 	d.Finding.Resource.Address, d.Finding.Resource.Type, d.Finding.Resource.ID, d.Finding.Resource.File = evil, evil, evil, evil
+	d.Causes = &taffrail.Causes{Changes: []taffrail.Cause{
+		{Change: d.Finding.Changes[0], Tier: evil, Reason: evil, Via: evil, Event: &taffrail.EventRef{ID: evil, Action: evil, Actor: taffrail.Actor{ID: evil, Name: evil, Class: evil}}},
+		{Change: d.Finding.Changes[1], Tier: evil, Reason: evil, Candidates: []taffrail.Candidate{{EventRef: taffrail.EventRef{ID: evil, Action: evil, Actor: taffrail.Actor{ID: evil, Class: evil}}}}},
+	}}
 	r := withGaps(reportOf(d), taffrail.Gap{Address: evil, Type: evil, Reason: "evil|`<b>@x", Detail: evil, Hint: evil})
 	r.Stack.Name, r.Stack.Workspace, r.Log.Origin = evil, evil, evil
 	r.Stack.Commit = &taffrail.Commit{Hash: "12345678", Ref: evil}

@@ -133,7 +133,7 @@ func caseOf(r taffrail.Resource) junitCase {
 
 func driftCase(d taffrail.Drift) junitCase {
 	c := caseOf(d.Finding.Resource)
-	lines := append(changeLines(d.Finding), fmt.Sprintf("%s, %s, log entry %d", safe(string(d.ID)), sinceText(d), d.Entry))
+	lines := append(append(changeLines(d.Finding), causeLines(d.Causes)...), fmt.Sprintf("%s, %s, log entry %d", safe(string(d.ID)), sinceText(d), d.Entry))
 	if d.Finding.Pending {
 		lines = append(lines, pendingHeadline(d.Finding))
 	}

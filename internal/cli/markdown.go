@@ -110,6 +110,8 @@ func (c *comment) details(s scanned, v view, named bool) {
 	}
 	c.gaps(r.Coverage.Gaps)
 	c.table("| | Resource | Status | Since | Code |\n|---|---|---|---|---|\n", len(drifts), func(i int) string { return driftRow(drifts[i]) })
+	moved := causeRows(drifts)
+	c.table("**Who moved it**\n\n| Resource | What | Who | How | Sure |\n|---|---|---|---|---|\n", len(moved), func(i int) string { return moved[i] })
 	for _, d := range drifts {
 		c.add(collapsed(d.Finding.Resource, string(d.Finding.Status), shown(d.Finding.Changes, v.all)))
 	}
@@ -143,6 +145,24 @@ func driftRow(d taffrail.Drift) string {
 		status += ", code not applied yet"
 	}
 	return fmt.Sprintf("| %s | %s | %s | %s | %s |\n", inline(sign), inline(safe(string(d.Finding.Resource.Address))), word(status), prose(sinceText(d)), codePlace(d.Finding.Resource))
+}
+
+// causeRows say who moved what, a row for each answer.
+func causeRows(drifts []taffrail.Drift) (rows []string) {
+	for _, d := range drifts {
+		if d.Causes == nil {
+			continue
+		}
+		for _, g := range groupCauses(d.Causes.Changes) {
+			who, how := g.Reason, ""
+			if g.Event != nil {
+				who, how = whoText(g.Event.Actor), g.Event.Action+", "+stamp(g.Event.Time)
+			}
+			rows = append(rows, fmt.Sprintf("| %s | %s | %s | %s | %s |\n", inline(safe(string(d.Finding.Resource.Address))), inline(clipMiddle(strings.Join(g.paths, ", "), 80)),
+				inline(safe(who)), inline(safe(how)), word(safe(string(g.Tier)))))
+		}
+	}
+	return rows
 }
 
 func pendingRow(f taffrail.Finding) string {

@@ -3,6 +3,7 @@ package cli
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"slices"
 	"strings"
 
 	"github.com/owenrumney/go-sarif/v3/pkg/report/v210/sarif"
@@ -109,7 +110,7 @@ func sarifAbout(r daemon.ScanReport) *sarif.PropertyBag {
 
 func driftResult(d taffrail.Drift, p codeBase) *sarif.Result {
 	result := resultOf(d.Finding, string(d.Finding.Status), p)
-	result.WithMessage(text(strings.Join(append([]string{headline(d.Finding)}, changeLines(d.Finding)...), "\n")))
+	result.WithMessage(text(strings.Join(slices.Concat([]string{headline(d.Finding)}, changeLines(d.Finding), causeLines(d.Causes)), "\n")))
 	switch {
 	case d.New:
 		result.WithBaselineState("new")
