@@ -360,7 +360,7 @@ func checkEndsDuring(t *testing.T, c ReceiverCase) error {
 	select {
 	case err := <-r.ended:
 		close(release)
-		return fmt.Errorf("it has returned while emit runs, with error %v", err)
+		return errors.Join(errors.New("it has returned while emit runs"), err)
 	case <-time.After(50 * time.Millisecond): // it has a moment to break the promise
 	}
 	close(release)

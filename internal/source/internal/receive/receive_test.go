@@ -352,9 +352,9 @@ func TestEndWaits(t *testing.T) {
 	go func() { ended <- end() }()
 	<-cut
 	select {
-	case <-ended:
+	case err := <-ended:
 		t.Error("a handler still runs")
-		ended <- nil
+		ended <- err
 	case <-time.After(100 * time.Millisecond): // it has a moment to go wrong
 	}
 	close(release)
