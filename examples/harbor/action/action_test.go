@@ -160,6 +160,21 @@ func TestTheTable(t *testing.T) {
 	}
 }
 
+func TestPatch(t *testing.T) {
+	for _, tt := range []struct{ name, kind, action, before, given, want string }{
+		{"an element that is there is not put there twice", "firewall", "AuthorizeFirewallRules", `{"rules":[{"a":["x","y"]}]}`, `{"rules":[{"a":["y","x"]},{"a":["z"]}]}`, `{"rules":[{"a":["x","y"]},{"a":["z"]}]}`},
+		{"one that is not there is not taken", "firewall", "RevokeFirewallRules", `{"rules":[{"a":["x"]}]}`, `{"rules":[{"a":["z"]}]}`, `{"rules":[{"a":["x"]}]}`},
+		{"the last one leaves nothing", "role", "DetachRolePolicy", `{"attached_policies":["p"]}`, `{"attached_policies":["p"]}`, `{"attached_policies":null}`},
+		{"keys beside others", "queue", "TagQueue", `{"tags":{"a":"1"}}`, `{"tags":{"b":"2"}}`, `{"tags":{"a":"1","b":"2"}}`},
+		{"the last key leaves nothing", "queue", "UntagQueue", `{"tags":{"a":"1"}}`, `{"tags":{"a":null,"z":null}}`, `{"tags":null}`},
+	} {
+		a, _ := Find(tt.kind, tt.action)
+		if got, _ := json.Marshal(a.Patch(decode(t, tt.before), decode(t, tt.given))); string(got) != tt.want {
+			t.Errorf("%s: %s, want %s", tt.name, got, tt.want)
+		}
+	}
+}
+
 func TestCheck(t *testing.T) {
 	for _, tt := range []struct{ kind, action, given, want string }{
 		{"bucket", "PutBucketPolicy", `{"versioning":true}`, "not about"},

@@ -55,12 +55,8 @@ func (c *Cloud) act(w http.ResponseWriter, r *http.Request, _ effects) error {
 		if err := precondition(r, before, d.kind, strings.Join(ids, ",")); err != nil {
 			return nil, err
 		}
-		patch := d.op.Patch(before.Attributes, d.given)
-		if reason := kinds[d.kind].check(patch); reason != "" {
-			return nil, invalid(reason)
-		}
 		after := before.clone()
-		after.write(patch)
+		after.write(d.op.Patch(before.Attributes, d.given)) // no action is about what is computed
 		if after.Name() == "" {
 			return nil, invalid(`attribute "name" must be a string that is not empty`)
 		}

@@ -36,6 +36,24 @@ func TestAJournalMayEndAnywhere(t *testing.T) {
 	}
 }
 
+// What is left of a long line that did not end is no part of what comes after it.
+func TestHalfALongLine(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "cloud.json")
+	c := open(t, Options{File: file})
+	do(t, c, "POST", "/v1/bucket", `{"attributes":{"name":"a"}}`)
+	whole := readFile(t, file+".journal")
+	if err := os.WriteFile(file+".journal", []byte(whole+`{"objects":{"`+strings.Repeat("x", 4000)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	do(t, open(t, Options{File: file}), "POST", "/v1/bucket", `{"attributes":{"name":"b"}}`)
+	if got := ids(t, open(t, Options{File: file}), "/v1/bucket"); len(got) != 2 {
+		t.Errorf("objects are %v", got)
+	}
+	if strings.Contains(readFile(t, file+".journal"), "xxx") {
+		t.Error("the rest of the line is there still")
+	}
+}
+
 func TestJournalsThatAreNotOursAreRefused(t *testing.T) {
 	for _, tt := range []struct{ name, content, say string }{
 		{"another format", `{"format":"x","number":0}` + "\n", "format"},

@@ -354,6 +354,7 @@ func TestKilledAtAnyTime(t *testing.T) {
 			case "half a line":
 				put(spool, append(spooled, `{"due":"2026`...))
 			}
+			d.now = d.now.Add(time.Second)
 			d.open()
 			if d.w.LastChange() != "e002" {
 				t.Errorf("the last record is %q", d.w.LastChange())
@@ -496,6 +497,15 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	}
 }
 
+func (r *receiver) await(t *testing.T) {
+	t.Helper()
+	select {
+	case <-r.enough:
+	case <-time.After(20 * time.Second):
+		t.Fatal("it was not pushed")
+	}
+}
+
 func TestPush(t *testing.T) {
 	to := &receiver{refuse: 2, want: 4, enough: make(chan struct{})}
 	srv := httptest.NewServer(to)
@@ -504,7 +514,7 @@ func TestPush(t *testing.T) {
 	d := newDesk(t, func(o *Options) { o.Push = p })
 	d.append(4)
 	d.tick(0)
-	<-to.enough
+	to.await(t)
 	if err := d.w.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -534,7 +544,7 @@ func TestWhatWasNotPushedIsNotForgotten(t *testing.T) {
 	d.o.Push = NewPusher(srv.URL, slog.New(slog.DiscardHandler))
 	d.open()
 	d.tick(0)
-	<-to.enough
+	to.await(t)
 	if err := d.w.Close(); err != nil {
 		t.Fatal(err)
 	}
