@@ -207,7 +207,7 @@ func identityOf(s identity.Session) trail.Identity {
 			u.SessionContext.WebIDFederationData = &trail.WebIDFederation{FederatedProvider: s.WebProvider, Attributes: s.WebAttributes}
 		}
 		if s.OnBehalfOf != "" {
-			u.OnBehalfOf = &trail.OnBehalfOf{UserID: s.OnBehalfOf, IdentityStoreARN: identity.IdentityStore()}
+			u.OnBehalfOf = &trail.OnBehalfOf{UserID: s.OnBehalfOf, IdentityStoreARN: identity.StoreARN()}
 		}
 	}
 	return u

@@ -99,8 +99,8 @@ func PersonID(mail string) string {
 	return "9067" + id[:6] + "-" + id[6:14]
 }
 
-// IdentityStore is the directory that people are in.
-func IdentityStore() string { return ARN("identitystore", "identitystore/d-9067harbor") }
+// StoreARN names the directory that people are in.
+func StoreARN() string { return ARN("identitystore", "identitystore/d-9067harbor") }
 
 // ErrRefused says that someone may not become what they asked for.
 var ErrRefused = errors.New("not authorized")

@@ -52,7 +52,7 @@ var signingKey = sync.OnceValue(func() []byte {
 	if err != nil {
 		panic(err)
 	}
-	defer os.RemoveAll(folder)
+	defer func() { _ = os.RemoveAll(folder) }()
 	if _, err := makeKey(filepath.Join(folder, "key.pem")); err != nil {
 		panic(err)
 	}
