@@ -15,6 +15,7 @@ import (
 	"github.com/taffrail-dev/taffrail"
 	"github.com/taffrail-dev/taffrail/audit"
 	"github.com/taffrail-dev/taffrail/internal/correlate"
+	"github.com/taffrail-dev/taffrail/internal/plug"
 	"github.com/taffrail-dev/taffrail/internal/store"
 )
 
@@ -93,6 +94,7 @@ func (s *scan) recordCause(tx *store.Tx, e explanation) error {
 // explanations gives what is new of who moved the drifts. The others get what the log has of them.
 func (s *scan) explanations(ctx context.Context, tx *store.Tx, r *ScanReport) (found []explanation, err error) {
 	sources, err := tx.EventSources()
+	sources = slices.DeleteFunc(sources, func(e store.EventSource) bool { return s.daemon.declares(e.Source) })
 	if err != nil || len(sources) == 0 {
 		return nil, err
 	}
@@ -528,6 +530,17 @@ func openNotices(all []store.SourceNotice, source string) (open []taffrail.LogNo
 		open = append(open, n.LogNotice)
 	}
 	return open
+}
+
+// declares says whether a source says who declared what, and nothing of what happened to it: no answer waits for it.
+func (d *Daemon) declares(source string) bool {
+	name := source
+	for _, c := range d.options.Installation.Sources {
+		if c.Name == source {
+			name = c.Plugin
+		}
+	}
+	return slices.Contains(plug.Names[taffrail.Declarer](d.options.Plugins), name)
 }
 
 // settled says whether no event of before a time is awaited any more.

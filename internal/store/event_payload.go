@@ -82,11 +82,10 @@ func (p *EventPayload) Add(r EventRecord) error {
 	if err != nil || len(digest) != sha256.Size {
 		return fmt.Errorf("event record: digest %q is no SHA-256", r.Digest)
 	}
-	line, err := appendRecord(p.lines, r)
-	if err != nil {
+	if p.lines, err = appendRecord(p.lines, r); err != nil {
 		return err
 	}
-	p.lines = append(line, '\n')
+	p.lines = append(p.lines, '\n')
 	p.sum = append(p.sum, digest...)
 	p.note(r)
 	p.count++
