@@ -28,6 +28,7 @@ const (
 	EntryKeyRevoked   EntryType = "key.revoked"
 
 	EntryEventsReceived EntryType = "events.received"
+	EntryEventUnlocked  EntryType = "event.unlocked"
 	EntryCauseFound     EntryType = "cause.found"
 )
 
@@ -245,6 +246,7 @@ var bodies = map[bodyKind]func([]byte) (EntryBody, error){
 	kindOf(KeyRevoked{}):   decodeBody[KeyRevoked],
 
 	kindOf(EventsReceived{}): decodeBody[EventsReceived],
+	kindOf(EventUnlocked{}):  decodeBody[EventUnlocked],
 	kindOf(CauseFound{}):     decodeBody[CauseFound],
 
 	kindOf(RunStarted{}):  decodeBody[RunStarted],

@@ -41,11 +41,25 @@ type CausingCall struct {
 	Digest string  `json:"digest"` // SHA-256 of the record as it was delivered, hexadecimal
 }
 
+// EventUnlocked says that a record which could not be read was taken out of its lock, to be looked at by a person. It may have held secrets.
+type EventUnlocked struct {
+	Batch  int64  `json:"batch"`  // index of the EventsReceived
+	Record int64  `json:"record"` // in its payload, from 0
+	Digest string `json:"digest"` // SHA-256 of the record, hexadecimal; in the outcome
+	Reason string `json:"reason"`
+}
+
 // Kind implements [EntryBody].
 func (EventsReceived) Kind() (EntryType, int) { return EntryEventsReceived, 1 }
 
 // Kind implements [EntryBody].
 func (CauseFound) Kind() (EntryType, int) { return EntryCauseFound, 1 }
+
+// Kind implements [EntryBody].
+func (EventUnlocked) Kind() (EntryType, int) { return EntryEventUnlocked, 1 }
+
+// Payloads implements [EntryBody].
+func (EventUnlocked) Payloads() []BlobRef { return nil }
 
 // Payloads implements [EntryBody].
 func (b EventsReceived) Payloads() []BlobRef { return []BlobRef{b.Payload} }

@@ -104,6 +104,8 @@ func aboutEvents(e taffrail.Entry) string {
 			text += "; " + safe(string(b.Notices[0].Kind)) + ": " + safe(b.Notices[0].What)
 		}
 		return text
+	case taffrail.EventUnlocked:
+		return fmt.Sprintf("record %d of entry %d: %s", b.Record, b.Batch, safe(b.Reason))
 	case taffrail.CauseFound:
 		var tiers []string
 		for _, t := range taffrail.Tiers() {

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"io"
 	"path/filepath"
 	"time"
 
@@ -19,7 +20,7 @@ func (a *app) eventsCommand() *cobra.Command {
 		Short: "Take in who did what from audit logs, and look at it",
 		Long:  "Events of audit logs say who did what. They come into the log in batches, without their secrets, and `taffrail scan` and `taffrail why` find in them who moved a drift.",
 	})
-	events.AddCommand(a.eventsImportCommand(), a.eventsReceiveCommand(), a.eventsListCommand(), a.eventsTailCommand(), a.eventsSourcesCommand())
+	events.AddCommand(a.eventsImportCommand(), a.eventsReceiveCommand(), a.eventsListCommand(), a.eventsTailCommand(), a.eventsSourcesCommand(), a.eventsUnlockCommand())
 	return events
 }
 
@@ -189,6 +190,40 @@ func (a *app) eventsListCommand() *cobra.Command {
 	return cmd
 }
 
+func (a *app) eventsUnlockCommand() *cobra.Command {
+	var f keepFlags
+	var file string
+	r := daemon.UnlockRequest{}
+	cmd := &cobra.Command{
+		Use:   "unlock ENTRY RECORD",
+		Short: "Take out a record that could not be read, to look at it",
+		Long: "Writes a record that could not be read into a file, as it was delivered. It was kept encrypted, since it may hold secrets that nobody could find in it. " +
+			keepHelp + exitStatusHelp("0 done", "1 error", "3 the log is not what was written"),
+		Example: "taffrail events unlock 17 4 --file record --reason \"a new form?\"",
+		Args:    cobra.ArbitraryArgs,
+		RunE: a.do(2, func(ctx context.Context, args []string) (err error) {
+			if len(args) < 2 || file == "" {
+				return usage("`taffrail events list --dead` names entry and record; --file is where it is written to", "entry, record and file are needed")
+			}
+			if r.Batch, err = parseIndex(args[0]); err != nil {
+				return err
+			}
+			if r.Record, err = parseIndex(args[1]); err != nil {
+				return err
+			}
+			r.Reason, r.By = f.reason, f.who()
+			return a.keep(ctx, f, "Unlocked", func(q daemon.Queries) (daemon.LogPosition, error) {
+				return q.UnlockEvent(ctx, r, func(record []byte) error {
+					return writeWhole(file, func(w io.Writer) error { _, err := w.Write(record); return err })
+				})
+			})
+		}),
+	}
+	f.add(cmd, true)
+	cmd.Flags().StringVar(&file, "file", "", "where it is written to; readable for you alone; required")
+	return cmd
+}
+
 func (a *app) eventsTailCommand() *cobra.Command {
 	var f eventFlags
 	var form output
@@ -223,7 +258,7 @@ func (a *app) showEvents(form output, each func(show func(daemon.LoggedEvent) er
 
 func (p *page) loggedEvent(l daemon.LoggedEvent) {
 	if l.Event == nil {
-		p.line(p.red("unread"), gap, safe(l.Source), gap, p.dim(fmt.Sprintf("entry %d", l.Batch)), gap, safe(l.Where), gap, safe(l.Fault))
+		p.line(p.red("unread"), gap, safe(l.Source), gap, p.dim(fmt.Sprintf("entry %d record %d", l.Batch, l.Record)), gap, safe(l.Where), gap, safe(l.Fault))
 		return
 	}
 	e := l.Event

@@ -2,6 +2,8 @@ package cli
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -115,6 +117,21 @@ func TestEvents(t *testing.T) {
 	}
 	golden(t, "events/sources", run(t, &fake{fakeLog: fakeLog{sources: &sources}}, "events", "sources"))
 	golden(t, "events/no_sources", run(t, &fake{fakeLog: fakeLog{sources: &[]daemon.EventSourceStatus{}}}, "events", "sources"))
+}
+
+func TestUnlock(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "record")
+	f := &fake{fakeLog: fakeLog{position: keptAt()}}
+	golden(t, "events/unlock", run(t, f, "events", "unlock", "17", "4", "--file", file, "--reason", "why", "--by", "jane"))
+	if diff := cmp.Diff(daemon.UnlockRequest{Batch: 17, Record: 4, Reason: "why", By: "jane"}, f.request); diff != "" {
+		t.Error(diff)
+	}
+	text, err := os.ReadFile(file)
+	info, failed := os.Stat(file)
+	if err != nil || failed != nil || string(text) != "half a rec" || info.Mode().Perm() != 0o600 {
+		t.Errorf("%q %v %v", text, err, info)
+	}
+	golden(t, "events/unlock_nothing", run(t, &fake{}, "events", "unlock", "17"))
 }
 
 func TestCausesBelowADrift(t *testing.T) {

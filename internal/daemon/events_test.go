@@ -220,6 +220,33 @@ func TestTrap29_NoSecretOfAnEventIsStored(t *testing.T) {
 	}
 }
 
+func TestWhatCannotBeReadIsNeverLost(t *testing.T) {
+	s := newSite(t, newWorld("a"))
+	s.deliveries = &deliveries{batches: []taffrail.Batch{{Records: []taffrail.Record{
+		delivered{ID: "1", Who: "carol", What: "Update", On: "a"}.record(), {Format: "audit", Raw: []byte("password=hunter2"), Where: "line 2"},
+	}}}}
+	d := s.start(t)
+	importAll(t, d)
+	batch := int64(1)
+	var got []byte
+	take := func(record []byte) error { got = record; return nil }
+	for _, r := range []UnlockRequest{{Batch: batch, Record: 1}, {Batch: batch, Record: 0, Reason: "r"}, {Batch: batch, Record: 2, Reason: "r"}, {Batch: 0, Record: 0, Reason: "r"}, {Batch: 99, Reason: "r"}} {
+		if _, err := d.UnlockEvent(t.Context(), r, take); err == nil || got != nil {
+			t.Errorf("%+v was unlocked: %q %v", r, got, err)
+		}
+	}
+	if n := len(bodies[taffrail.EventUnlocked](t, d)); n != 0 {
+		t.Errorf("%d entries about what was not done", n)
+	}
+	if _, err := d.UnlockEvent(t.Context(), UnlockRequest{Batch: batch, Record: 1, Reason: "a new form?", By: "jane"}, take); err != nil || string(got) != "password=hunter2" {
+		t.Errorf("%q %v", got, err)
+	}
+	if said := bodies[taffrail.EventUnlocked](t, d); len(said) != 2 || said[1].Reason != "a new form?" || said[1].Digest == "" {
+		t.Errorf("entries: %+v", said)
+	}
+	wellAt(t, s)
+}
+
 // A reader's cursor is stored with the events, and with nothing else.
 func TestCursorIsStoredWithTheEvents(t *testing.T) {
 	s := newSite(t, newWorld("a"))

@@ -46,6 +46,9 @@ type LogKeeper interface {
 	// RedactLog erases a field or a payload of an entry. The entry and all proofs of it stay. It is a conflict if a hold covers the entry.
 	RedactLog(ctx context.Context, r RedactRequest) (LogPosition, error)
 
+	// UnlockEvent gives a record that could not be read, as it was delivered: it may hold secrets.
+	UnlockEvent(ctx context.Context, r UnlockRequest, to func(record []byte) error) (LogPosition, error)
+
 	// PruneLog drops the bodies of old entries, with their fields and payloads. Their hashes stay, and so do all proofs. It is a conflict if
 	// a hold covers one of them.
 	PruneLog(ctx context.Context, r PruneRequest) (PruneReport, error)
