@@ -136,6 +136,7 @@ func (s *stack) Read(ctx context.Context, sel taffrail.Selection, emit func(taff
 	observations := make(chan taffrail.Observation)
 	go r.run(inner, observations)
 	var emitErr error
+	cut := false
 	for o := range observations {
 		if emitErr != nil {
 			continue // until everything has stopped
@@ -145,9 +146,13 @@ func (s *stack) Read(ctx context.Context, sel taffrail.Selection, emit func(taff
 			continue
 		}
 		coverage.Count(o)
+		cut = cut || o.Gap != nil && o.Gap.Reason == taffrail.ReasonCancelled
 	}
 	if emitErr != nil {
 		return coverage, emitErr
+	}
+	if cut && ending(ctx) {
+		<-ctx.Done() // a provider has known a moment before it
 	}
 	coverage.Gaps = append(coverage.Gaps, r.raced(context.WithoutCancel(ctx))...)
 	if err := ctx.Err(); err != nil {
