@@ -32,7 +32,23 @@ func (e Event) Keys() []string {
 // IssuedKey is the key of events that gave out a credential.
 func IssuedKey(credential string) string { return "issued:" + credential }
 
-// eachText calls f for each text in a value, and for the names of fields, since a name may be a key of a map.
+// namesNothing are fields, in lower case, whose values are no names of objects: what they say is how something is, or which call it was.
+var namesNothing = map[string]bool{
+	"requestid": true, "clienttoken": true, "clientrequesttoken": true, "idempotencytoken": true, "nexttoken": true, "revisionid": true, "etag": true,
+	"effect": true, "action": true, "notaction": true, "version": true, "engineversion": true, "engine": true, "status": true, "state": true, "runtime": true,
+	"protocol": true, "ipprotocol": true, "description": true, "codesha256": true, "lastmodified": true, "creationdate": true, "createdat": true, "networkmode": true,
+	"essential": true, "cidrip": true, "cidripv4": true, "architectures": true, "packagetype": true, "apiversion": true, "uid": true, "resourceversion": true,
+}
+
+// maxNameless is the length of the longest of them.
+const maxNameless = 18
+
+// NamesNothing says whether nothing below a field of an event is looked up as the name of an object.
+func NamesNothing(field string) bool {
+	return len(field) <= maxNameless && namesNothing[strings.ToLower(field)]
+}
+
+// eachText calls f for each text in a value that may be a name by the field that it stands in.
 func eachText(v Value, f func(string)) {
 	switch v.Shape() {
 	case ShapeString:
@@ -40,8 +56,10 @@ func eachText(v Value, f func(string)) {
 	case ShapeNumber:
 		f(v.Text())
 	case ShapeObject, ShapeMap:
-		for _, field := range v.Fields() {
-			eachText(field, f)
+		for name, field := range v.Fields() {
+			if !NamesNothing(name) {
+				eachText(field, f)
+			}
 		}
 	case ShapeList, ShapeSet:
 		for e := range v.Elems() {
@@ -103,6 +121,8 @@ func mayName(text string) bool {
 	for i := range len(text) {
 		switch c := text[i]; {
 		case c <= ' ' || c == '{' || c == '"' || c == 0x7f:
+			return false
+		case c == 'T' && i == 10 && digits == 8 && text[4] == '-' && text[7] == '-': // a time
 			return false
 		case '0' <= c && c <= '9':
 			digits++

@@ -45,27 +45,69 @@ func (d *Daemon) newIntake(ctx context.Context, source string) (*intake, error) 
 // take writes a batch into the log, as one entry. When it gives nil the events are there, for good, and so is the reader's cursor: if we stop
 // before the commit there is neither, and the source delivers them again. They are signed by who calls it.
 func (in *intake) take(ctx context.Context, b taffrail.Batch) (EventsTaken, error) {
+	p, err := in.prepare(ctx, b, nil)
+	if err == nil {
+		err = in.commit(ctx, &p)
+	}
+	return p.taken, boundary("take events in", err)
+}
+
+// A prepared batch is all but written.
+type prepared struct {
+	body    taffrail.EventsReceived
+	payload []byte
+	digests []string // of what is in the payload
+	taken   EventsTaken
+	nothing bool // is to be written
+}
+
+// prepare gives a batch the form in which it is written. Records that are about to be written are known, too.
+func (in *intake) prepare(ctx context.Context, b taffrail.Batch, underway []string) (p prepared, err error) {
 	if len(b.Next) > taffrail.MaxCursor {
-		return EventsTaken{}, &taffrail.Error{Op: "take events in", Kind: taffrail.KindInternal, Err: fmt.Errorf("source %s: a cursor of %d bytes", in.source, len(b.Next))}
+		return p, &taffrail.Error{Op: "take events in", Kind: taffrail.KindInternal, Err: fmt.Errorf("source %s: a cursor of %d bytes", in.source, len(b.Next))}
 	}
-	fresh, digests, err := in.fresh(ctx, b.Records)
+	fresh, digests, err := in.fresh(ctx, b.Records, underway)
 	if err != nil {
-		return EventsTaken{}, boundary("take events in", err)
+		return p, err
 	}
-	taken := EventsTaken{Batches: 1, Repeated: int64(len(b.Records) - len(fresh))}
-	if len(fresh) == 0 && b.Next == "" && b.Settled.IsZero() && len(b.Notices) == 0 {
-		return taken, nil
+	p.digests, p.taken = digests, EventsTaken{Batches: 1, Repeated: int64(len(b.Records) - len(fresh)), Notices: int64(len(b.Notices))}
+	if p.nothing = len(fresh) == 0 && b.Next == "" && b.Settled.IsZero() && len(b.Notices) == 0; p.nothing {
+		return p, nil
 	}
 	records, err := in.keepAll(ctx, fresh, digests)
 	if err != nil {
-		return EventsTaken{}, boundary("take events in", err)
+		return p, err
 	}
-	err = in.append(ctx, b, records, &taken)
-	return taken, boundary("take events in", err)
+	p.body = taffrail.EventsReceived{Source: in.source, Origin: clip(b.Origin), Repeated: p.taken.Repeated, Cursor: b.Next, Notices: boundNotices(b.Notices)}
+	if !b.Settled.IsZero() {
+		p.body.Settled = new(b.Settled.UTC())
+	}
+	p.payload, err = payloadOf(records, &p.body)
+	p.taken.Events, p.taken.Changes, p.taken.Dead = p.body.Events, p.body.Changes, p.body.Dead
+	return p, err
 }
 
-// fresh gives the records that are not in the log yet, and their digests.
-func (in *intake) fresh(ctx context.Context, records []taffrail.Record) (fresh []taffrail.Record, digests []string, err error) {
+// commit writes payload and entry.
+func (in *intake) commit(ctx context.Context, p *prepared) error {
+	if p.nothing {
+		return nil
+	}
+	return in.log.store.Update(ctx, func(tx *store.Tx) (err error) {
+		if p.body.Payload, err = tx.PutBlob(p.payload); err != nil {
+			return err
+		}
+		outcome := taffrail.OutcomeObserved
+		if p.body.Dead > 0 || len(p.body.Notices) > 0 {
+			outcome = taffrail.OutcomeIncomplete
+		}
+		stamp, err := tx.Append(in.daemon.entry(p.body, entryContext{outcome: outcome}))
+		p.taken.Last = stamp.Index
+		return err
+	})
+}
+
+// fresh gives the records that are not in the log yet, nor under way to it, and their digests.
+func (in *intake) fresh(ctx context.Context, records []taffrail.Record, underway []string) (fresh []taffrail.Record, digests []string, err error) {
 	all := make([]string, len(records))
 	in.each(len(records), func(i int) {
 		sum := sha256.Sum256(records[i].Raw)
@@ -78,6 +120,9 @@ func (in *intake) fresh(ctx context.Context, records []taffrail.Record) (fresh [
 	})
 	if err != nil {
 		return nil, nil, err
+	}
+	for _, d := range underway {
+		known[d] = true
 	}
 	for i, r := range records {
 		if !known[all[i]] {
@@ -146,31 +191,6 @@ func (in *intake) keeper(ctx context.Context, format string) (taffrail.Keeper, e
 		return nil, &taffrail.Error{Op: "open decoder", Kind: taffrail.KindInternal, Err: fmt.Errorf("%s does not say what is kept of its records", format)}
 	}
 	return k, nil
-}
-
-// append writes payload and entry.
-func (in *intake) append(ctx context.Context, b taffrail.Batch, records []store.EventRecord, taken *EventsTaken) error {
-	body := taffrail.EventsReceived{Source: in.source, Origin: clip(b.Origin), Repeated: taken.Repeated, Cursor: b.Next, Notices: boundNotices(b.Notices)}
-	if !b.Settled.IsZero() {
-		body.Settled = new(b.Settled.UTC())
-	}
-	payload, err := payloadOf(records, &body)
-	if err != nil {
-		return err
-	}
-	taken.Events, taken.Changes, taken.Dead, taken.Notices = body.Events, body.Changes, body.Dead, int64(len(b.Notices))
-	return in.log.store.Update(ctx, func(tx *store.Tx) error {
-		if body.Payload, err = tx.PutBlob(payload); err != nil {
-			return err
-		}
-		outcome := taffrail.OutcomeObserved
-		if body.Dead > 0 || len(body.Notices) > 0 {
-			outcome = taffrail.OutcomeIncomplete
-		}
-		stamp, err := tx.Append(in.daemon.entry(body, entryContext{outcome: outcome}))
-		taken.Last = stamp.Index
-		return err
-	})
 }
 
 // payloadOf builds the payload, and counts what is in it.

@@ -42,21 +42,57 @@ func (d *Daemon) ImportEvents(ctx context.Context, r ImportRequest, progress fun
 	if err != nil {
 		return all, err
 	}
+	flow := &flow{intake: in, progress: progress}
 	err = reader.ReadEvents(ctx, "", func(b taffrail.Batch) error {
 		b.Next = "" // that of a source which is read for good stays
-		taken, err := in.take(ctx, b)
-		if err != nil {
-			return err
-		}
-		all.Add(taken)
-		if progress != nil {
-			progress(all)
-		}
-		return nil
+		return flow.put(ctx, b)
 	})
+	err = errors.Join(err, flow.end())
+	all = flow.all
 	// What came is signed even where the rest could not be read.
 	_, unsigned := in.log.log.Sign(context.WithoutCancel(ctx))
 	return all, boundary("import events", errors.Join(err, unsigned, closeOf(reader)))
+}
+
+// A flow writes one batch while the next is prepared. It is for files, which stay where they are: nobody is told of a batch that it was taken before
+// it is in the log.
+type flow struct {
+	*intake
+	progress func(EventsTaken)
+	all      EventsTaken
+	underway []string   // digests of what is being written
+	written  chan error // of what is being written; nil: nothing is
+	last     *prepared
+}
+
+func (f *flow) put(ctx context.Context, b taffrail.Batch) error {
+	p, err := f.prepare(ctx, b, f.underway)
+	if err == nil {
+		err = f.end()
+	}
+	if err != nil {
+		return err
+	}
+	f.underway, f.last, f.written = p.digests, &p, make(chan error, 1)
+	go func() { f.written <- f.commit(ctx, &p) }()
+	return nil
+}
+
+// end waits for what is being written.
+func (f *flow) end() error {
+	if f.written == nil {
+		return nil
+	}
+	err := <-f.written
+	f.written = nil
+	if err != nil {
+		return err
+	}
+	f.all.Add(f.last.taken)
+	if f.progress != nil {
+		f.progress(f.all)
+	}
+	return nil
 }
 
 // settings are those of the plug-in, as YAML.

@@ -103,8 +103,8 @@ func (k *keys) search(raw []byte, depth int) bool {
 	}
 	switch raw[0] {
 	case '{':
-		for _, value := range jsonscan.Fields(raw) {
-			if !k.search(value, depth+1) {
+		for name, value := range jsonscan.Fields(raw) {
+			if !taffrail.NamesNothing(string(name)) && !k.search(value, depth+1) {
 				return false
 			}
 		}
