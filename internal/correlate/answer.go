@@ -132,6 +132,7 @@ func (s *scene) byReplay(v *view, c *taffrail.Cause) bool {
 	for _, p := range passes {
 		if e := replay(v, p.of(claims)); len(e.runs) > 0 {
 			s.tell(v, c, e)
+			s.shadow(c, claims)
 			return true
 		}
 	}
@@ -219,6 +220,21 @@ func (s *scene) partOf(v *view, d *deed) (got []string) {
 		}
 	}
 	return got
+}
+
+// shadow lowers an answer where an earlier event that cannot be seen into may have done the same: the one that is named had no effect then.
+func (s *scene) shadow(c *taffrail.Cause, claims []claim) {
+	if c.Tier != taffrail.TierExplained || c.Event == nil {
+		return
+	}
+	for _, cl := range claims {
+		if cl.grade == gradeOpaque && cl.deed.place == inside && cl.deed.Time.Before(c.Event.Time) {
+			g := s.models.grades[grade(c.Basis)]
+			c.Tier, c.Reason = taffrail.TierLikely, "an earlier event may have done the same, and cannot be seen into"
+			c.Confidence, c.Basis = min(c.Confidence, g.Gapped), c.Basis+", gapped"
+			return
+		}
+	}
 }
 
 // byOpaque is for events that may have done it, unseen.

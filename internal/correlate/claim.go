@@ -37,8 +37,11 @@ func (s *scene) claimOf(v *view, d *deed) (claim, bool) {
 			return c, true
 		}
 	}
-	if known && len(effects) > 0 && !d.hidden() {
+	switch {
+	case known && len(effects) > 0 && !d.hidden():
 		return claim{}, false // it may change the attribute, and did not name it
+	case known && len(effects) > 0 && (d.Truncated || lacks(d.Request)):
+		return claim{grade: gradeOpaque, kind: taffrail.EvidenceFamily, detail: d.Action + " may change it, and what it asked for cannot be seen"}, true
 	}
 	c, ok := s.general(v, d)
 	if known && ok && c.grade != gradeOpaque && !v.gone {
@@ -184,6 +187,13 @@ func removedState(v *view) string {
 
 // holdsElement says whether an item of a request has what tells an element from its like, and enough of the rest.
 func holdsElement(v *view, item taffrail.Value, o op) bool {
+	own := v.After
+	if own.IsNull() {
+		own = v.Before
+	}
+	if contradicts(own, item) {
+		return false
+	}
 	got := atoms(item)
 	tell := v.plus
 	if o == opRemove {

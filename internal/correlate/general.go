@@ -256,16 +256,27 @@ func (s *scene) couldTouch(v *view, d *deed) bool {
 // removal goes by events that take away a whole resource: those that name its sort and nothing else.
 func (s *scene) removal(v *view, d *deed) (claim, bool) {
 	c := claim{grade: gradeNamed, kind: taffrail.EvidenceFamily, detail: d.Action + " takes away the resource"}
-	if d.verb != verbRemove {
+	made := d.verb == verbAdd || d.first == "put"
+	switch {
+	case made && !strings.HasPrefix(d.Source, "kube") && s.meansAll(d) && !contradicts(s.Before, d.Request):
+		c.to, c.detail = v.from, d.Action+" makes the resource"
+		return c, true
+	case d.verb != verbRemove:
 		return c, takenFromBatch(d.body)
+	case contradicts(s.Before, d.Request):
+		return c, false // another part of the same object
 	}
 	if strings.HasPrefix(d.Source, "kube") {
 		_, operation, _ := strings.Cut(d.Action, ":")
 		return c, !strings.Contains(operation, "/") // a part of it, otherwise
 	}
+	return c, s.meansAll(d) || len(d.nouns) == 0 && d.first == "unsubscribe"
+}
+
+// meansAll says whether an operation is, by its name, about the resource as a whole.
+func (s *scene) meansAll(d *deed) bool {
 	known := slices.Concat(s.ids.words, words(s.ids.service), s.models.words[string(s.Type)], []string{"deletion"})
-	whole := within(d.nouns, known) || strings.Contains(plain(string(s.Type)), strings.Join(d.nouns, ""))
-	return c, len(d.nouns) > 0 && whole || len(d.nouns) == 0 && d.first == "unsubscribe"
+	return len(d.nouns) > 0 && (within(d.nouns, known) || strings.Contains(plain(string(s.Type)), strings.Join(d.nouns, "")))
 }
 
 // takenFromBatch says whether an item of a batch that is about the resource says that it goes.

@@ -110,7 +110,7 @@ func (s *scan) explanations(ctx context.Context, tx *store.Tx, r *ScanReport) (f
 	if err != nil {
 		return nil, err
 	}
-	x := &explainer{daemon: s.daemon, tx: tx, sources: sources, heard: heard, models: models, decoders: s.daemon.decoders(sealer), events: map[store.EventAt]taffrail.Event{}, runs: map[time.Time][]taffrail.Run{}}
+	x := &explainer{daemon: s.daemon, tx: tx, sources: sources, heard: heard, models: models, decoders: s.daemon.decoders(sealer), events: map[store.EventAt]taffrail.Event{}, runs: map[time.Time][]taffrail.Run{}, formats: map[string][]string{}}
 	for i := range r.Drifts {
 		d := &r.Drifts[i]
 		sides, ok := s.sides[d.Finding.Resource.Address]
@@ -155,6 +155,7 @@ type explainer struct {
 	decoders *decoders
 	events   map[store.EventAt]taffrail.Event
 	runs     map[time.Time][]taffrail.Run // by the time since which they were asked for
+	formats  map[string][]string          // of the events that were seen of each source
 }
 
 // explain says who moved one drift, and whether the log does not say so yet.
@@ -454,7 +455,7 @@ func (x *explainer) read(ctx context.Context, at []store.EventAt, places map[taf
 		if err != nil {
 			return nil, err
 		}
-		e.Source = s.Source
+		x.formats[s.Source] = append(x.formats[s.Source], e.Source)
 		x.events[s.EventAt] = e
 	}
 	for _, a := range at {
@@ -501,18 +502,25 @@ func (x *explainer) openings(ctx context.Context, events []taffrail.Event, until
 	return all, nil
 }
 
-// health says what there is of each source's events.
+// health says what there is of each source's events. The engine knows sources by the form of their events, of which one may have several.
 func (x *explainer) health(from, to time.Time) (all []correlate.Health, err error) {
 	notices, err := x.tx.SourceNotices(from, to)
 	if err != nil {
 		return nil, err
 	}
 	for _, s := range x.sources {
-		h := correlate.Health{Source: s.Source, CompleteUntil: x.daemon.completeUntil(s, x.heard)}
+		h := correlate.Health{CompleteUntil: x.daemon.completeUntil(s, x.heard)}
 		for _, n := range openNotices(notices, s.Source) {
 			h.Gaps = append(h.Gaps, correlate.Span{Start: n.Start, End: n.End})
 		}
-		all = append(all, h)
+		formats := slices.Compact(slices.Sorted(slices.Values(x.formats[s.Source])))
+		if len(formats) == 0 {
+			formats = []string{s.Source} // it counts where no event is named
+		}
+		for _, f := range formats {
+			h.Source = f
+			all = append(all, h)
+		}
 	}
 	return all, nil
 }
