@@ -65,6 +65,9 @@ func (a *app) importEvents(ctx context.Context, paths []string, r daemon.ImportR
 			}
 			r.Path = abs
 			taken, err := q.ImportEvents(ctx, r, nil)
+			if taken.Began != nil {
+				a.announce(taken.Began.Origin, taken.Began.Key)
+			}
 			all.Add(taken)
 			if err != nil {
 				return err
@@ -120,6 +123,9 @@ func (a *app) eventsReceiveCommand() *cobra.Command {
 				return s.ReceiveEvents(ctx, func(source, address string) {
 					fmt.Fprintf(a.screen, "%s listens on %s\n", safe(source), safe(address))
 				}, func(source string, t daemon.EventsTaken) {
+					if t.Began != nil {
+						a.announce(t.Began.Origin, t.Began.Key)
+					}
 					if t.Events == 0 && t.Notices == 0 || a.global.quiet {
 						return
 					}

@@ -88,7 +88,7 @@ func TestHistory(t *testing.T) {
 }
 
 func TestEvents(t *testing.T) {
-	taken := daemon.EventsTaken{Batches: 2, Events: 10, Changes: 3, Dead: 1, Repeated: 4, Notices: 1, Last: 9}
+	taken := daemon.EventsTaken{Batches: 2, Events: 10, Changes: 3, Dead: 1, Repeated: 4, Notices: 1, Last: 9, Began: &daemon.LogInfo{Origin: "taffrail.local/5f0c1e", Key: "taffrail.local/5f0c1e+00"}}
 	f := &fake{fakeLog: fakeLog{taken: &taken}}
 	golden(t, "events/import", run(t, f, "events", "import", "/a/folder", "--source", "audit", "--name", "prod"))
 	if diff := cmp.Diff(daemon.ImportRequest{Path: "/a/folder", Source: "audit", Name: "prod"}, f.request); diff != "" {

@@ -152,6 +152,10 @@ func TestEventsAreTakenInOnce(t *testing.T) {
 	}}
 	d := s.start(t)
 	got := importAll(t, d)
+	if got.Began == nil || got.Began.Key == "" {
+		t.Errorf("the log that was begun: %+v", got.Began)
+	}
+	got.Began = nil
 	if want := (EventsTaken{Batches: 2, Events: 4, Changes: 1, Dead: 2, Repeated: 2, Last: 1}); got != want {
 		t.Errorf("taken: %+v", got)
 	}

@@ -20,11 +20,13 @@ type intake struct {
 	source   string
 	decoders *decoders
 	vault    taffrail.Vault
+	began    *LogInfo // the log, if it was begun for this
 }
 
 // newIntake begins a log if there is none.
 func (d *Daemon) newIntake(ctx context.Context, source string) (*intake, error) {
-	if _, err := d.ensure(ctx, InitRequest{}); err != nil {
+	began, err := d.ensure(ctx, InitRequest{})
+	if err != nil {
 		return nil, err
 	}
 	l, err := d.current()
@@ -39,7 +41,11 @@ func (d *Daemon) newIntake(ctx context.Context, source string) (*intake, error) 
 	if !ok {
 		return nil, &taffrail.Error{Op: "take events in", Kind: taffrail.KindInternal, Err: fmt.Errorf("the sealer %q is no vault", trustName)}
 	}
-	return &intake{daemon: d, log: l, source: source, decoders: d.decoders(sealer), vault: vault}, nil
+	in := &intake{daemon: d, log: l, source: source, decoders: d.decoders(sealer), vault: vault}
+	if began {
+		in.began = new(d.infoOf(l.origin, l.key))
+	}
+	return in, nil
 }
 
 // take writes a batch into the log, as one entry. When it gives nil the events are there, for good, and so is the reader's cursor: if we stop

@@ -47,6 +47,8 @@ type EventsTaken struct {
 	Repeated int64 `json:"repeated"` // records that were in the log already
 	Notices  int64 `json:"notices"`  // of the source on its own completeness
 	Last     int64 `json:"last"`     // index of the newest entry
+
+	Began *LogInfo `json:"began,omitempty"` // the log that was begun for them
 }
 
 // Add adds what came in later.
@@ -58,6 +60,9 @@ func (t *EventsTaken) Add(more EventsTaken) {
 	t.Repeated += more.Repeated
 	t.Notices += more.Notices
 	t.Last = max(t.Last, more.Last)
+	if more.Began != nil {
+		t.Began = more.Began
+	}
 }
 
 // An EventFilter says which events are meant. Empty fields take all.

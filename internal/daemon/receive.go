@@ -49,6 +49,7 @@ func (d *Daemon) ImportEvents(ctx context.Context, r ImportRequest, progress fun
 	})
 	err = errors.Join(err, flow.end())
 	all = flow.all
+	all.Began = in.began
 	// What came is signed even where the rest could not be read.
 	_, unsigned := in.log.log.Sign(context.WithoutCancel(ctx))
 	return all, boundary("import events", errors.Join(err, unsigned, closeOf(reader)))
@@ -116,12 +117,16 @@ func (d *Daemon) ReceiveEvents(ctx context.Context, listening func(source, addre
 		return &taffrail.Error{Op: "receive events", Kind: taffrail.KindInvalid, Err: errors.New("no audit source is configured"),
 			Hint: "name some under `sources` in " + config.InstallationName + " in the folder of the keys: see docs/receiving-events.md"}
 	}
-	if _, err := d.ensure(ctx, InitRequest{}); err != nil {
+	began, err := d.ensure(ctx, InitRequest{})
+	if err != nil {
 		return err
 	}
 	l, err := d.current()
 	if err != nil {
 		return err
+	}
+	if began && taken != nil {
+		taken("", EventsTaken{Began: new(d.infoOf(l.origin, l.key))})
 	}
 	asked := ctx
 	ctx, stop := context.WithCancelCause(ctx)

@@ -24,7 +24,7 @@ type Serving interface {
 	// Serve keeps the log until ctx ends: see [Daemon.Serve].
 	Serve(ctx context.Context) error
 	// ReceiveEvents runs the receivers and readers of the operator's file until ctx ends. What fails is told and tried again. It calls taken after each
-	// batch, and listening once for each receiver.
+	// batch, and first of all if it began the log, and listening once for each receiver.
 	ReceiveEvents(ctx context.Context, listening func(source, address string), taken func(source string, t EventsTaken)) error
 	// Checkers check receipts of outside authorities, by kind: those of the configured anchors, and of time stamp authorities whose
 	// certificates go back to those in a file, if one is named.
