@@ -161,7 +161,7 @@ func (a *app) historyCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "history ADDRESS",
 		Short: "Show what happened to a resource, in time",
-		Long: "Shows what the log knows of one resource, the oldest first: each version in which it was seen, its drifts, who moved them, and the events that touched it. " +
+		Long: "Shows what the log knows of one resource, the oldest first: each version in which it was seen, its drifts, who moved them, the runs that were watched while they changed it, and the events that touched it. " +
 			"Its events are found by its identity, as far as scans have noted it; --id adds others.\n\n" + exitStatusHelp("0 done", "1 error, or nothing is known of it"),
 		Example: "taffrail history aws_security_group.web --since 7d",
 		Args:    cobra.ArbitraryArgs,

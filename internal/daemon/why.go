@@ -216,7 +216,7 @@ type History struct {
 // A HistoryItem is one thing that was seen of a resource, or happened to it. One of the pointers is set, or none.
 type HistoryItem struct {
 	Time  time.Time        `json:"time"`
-	What  string           `json:"what"`  // "version", "drift", "cause", "event"
+	What  string           `json:"what"`  // "version", "drift", "cause", "run", "event"
 	Entry int64            `json:"entry"` // of the log that says so
 	Stack taffrail.StackID `json:"stack,omitempty"`
 	// Version is the digest of what was live; "" for a resource that was gone.
@@ -247,6 +247,11 @@ func (d *Daemon) History(ctx context.Context, r HistoryRequest) (h History, err 
 		if err := t.versions(tx); err != nil {
 			return err
 		}
+		runs, err := d.runs(ctx, tx, r.Stack, r.Since, r.Until)
+		if err != nil {
+			return err
+		}
+		t.runs(runs)
 		return t.events(ctx, tx)
 	})
 	if err == nil && len(t.items) == 0 {
@@ -402,6 +407,23 @@ func versionText(digest string) string {
 		return "seen"
 	}
 	return fmt.Sprintf("seen in version %x", raw[:4])
+}
+
+// runs takes what runs that were watched did to the resource.
+func (t *timeline) runs(all []taffrail.Run) {
+	for _, r := range all {
+		for _, a := range r.Applied {
+			if a.Address != t.request.Address && (a.ID == "" || !slices.Contains(t.ids, string(a.ID))) || len(r.Entries) == 0 {
+				continue
+			}
+			t.know(string(a.ID))
+			text := fmt.Sprintf("%s of %s: %s", r.ID, cmp.Or(r.Who.Name, r.Who.ID, r.Program), a.Action)
+			if a.Error != "" {
+				text += ", which failed"
+			}
+			t.add(HistoryItem{Time: a.Finished, What: "run", Entry: r.Entries[len(r.Entries)-1], Stack: r.Stack, Text: text})
+		}
+	}
 }
 
 // events takes what happened to the resource.
