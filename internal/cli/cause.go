@@ -86,10 +86,10 @@ func causeLines(known *taffrail.Causes) (lines []string) {
 	return lines
 }
 
-// unnamed prints an answer that names nobody, with who it seems to be so far, and why that is not said.
+// unnamed prints an answer that names nobody, and why; and while events may still come, who it seems to be so far.
 func (p *page) unnamed(g causeGroup, where string, indent int) {
 	soFar := ""
-	if len(g.Candidates) > 0 {
+	if len(g.Candidates) > 0 && g.Tier == taffrail.TierAwaiting {
 		best := g.Candidates[0]
 		soFar = fmt.Sprintf("so far %s  %s  %s", whoText(best.Actor), best.Action, stamp(best.Time))
 	}

@@ -81,7 +81,7 @@ func (r *receiver) others(event []byte, sourcetype string) []taffrail.Record {
 		return nil
 	}
 	raw := event
-	if text, ok := jsonscan.Text(event); ok {
+	if text, ok := jsonscan.Text(event); ok && text != "" { // an empty text is no record, and kept as what it is
 		raw = []byte(text)
 	}
 	return []taffrail.Record{{Format: format, Raw: raw}}
