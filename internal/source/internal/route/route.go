@@ -51,7 +51,11 @@ func Split(body []byte) iter.Seq[Piece] {
 			if faults++; faults == maxFaults {
 				end = len(body)
 			}
-			if !yield(Piece{Raw: bytes.TrimSpace(body[at:end]), Fault: "it is no JSON"}) {
+			raw := bytes.TrimSpace(body[at:end])
+			if len(raw) == 0 {
+				raw = body[at:end] // white space to others, and not to JSON
+			}
+			if !yield(Piece{Raw: raw, Fault: "it is no JSON"}) {
 				return
 			}
 			at = end
