@@ -317,7 +317,11 @@ func (s *scene) settle(c *taffrail.Cause) {
 	case c.Event == nil:
 		c.Tier = taffrail.TierUnexplained
 	case c.Tier == taffrail.TierUnexplained:
-		unname(c, taffrail.TierUnexplained, "there is only weak evidence: "+c.Reason)
+		why := "there is only weak evidence: " + c.Reason
+		if !s.whole("") {
+			why = "a gap in the log of the time may hide it; " + why
+		}
+		unname(c, taffrail.TierUnexplained, why)
 	}
 }
 
