@@ -9,7 +9,7 @@ import (
 // A fetched reader is a snapshot of which some hashes were read beforehand. Of all others it asks the snapshot.
 type fetched struct {
 	Reader
-	hashes map[int64]tlog.Hash // by stored index
+	hashes knownHashes
 }
 
 // atOnce gives a snapshot in which all hashes that it takes to grow from one size to another were read at once: the edge of the first, the
@@ -27,7 +27,7 @@ func atOnce(r Reader, from, to int64) Reader {
 	if err != nil {
 		return r
 	}
-	f := fetched{r, make(map[int64]tlog.Hash, len(ids))}
+	f := fetched{r, make(knownHashes, len(ids))}
 	for i, id := range ids {
 		f.hashes[id] = hashes[i]
 	}
@@ -47,13 +47,8 @@ func wayIDs(size int64) (ids []int64) {
 
 // ReadHashes implements [tlog.HashReader].
 func (f fetched) ReadHashes(ids []int64) ([]tlog.Hash, error) {
-	hashes := make([]tlog.Hash, len(ids))
-	for i, id := range ids {
-		h, ok := f.hashes[id]
-		if !ok {
-			return f.Reader.ReadHashes(ids)
-		}
-		hashes[i] = h
+	if hashes, err := f.hashes.ReadHashes(ids); err == nil {
+		return hashes, nil
 	}
-	return hashes, nil
+	return f.Reader.ReadHashes(ids)
 }

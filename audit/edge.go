@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"fmt"
 	"math/bits"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -41,6 +42,49 @@ func (e edge) root() tlog.Hash {
 		h = tlog.NodeHash(e.roots[i], h)
 	}
 	return h
+}
+
+// grow gives the edge with leaves added, and the proof that the tree of the one contains the tree of the other.
+func (e edge) grow(leaves []tlog.Hash) (grown edge, proof tlog.TreeProof, err error) {
+	known := knownHashes{}
+	for i, id := range edgeIDs(e.size) {
+		known[id] = e.roots[i]
+	}
+	size := e.size
+	for _, leaf := range leaves {
+		stored, err := tlog.StoredHashesForRecordHash(size, leaf, known)
+		if err != nil {
+			return e, nil, err
+		}
+		first := tlog.StoredHashIndex(0, size)
+		for i, h := range stored {
+			known[first+int64(i)] = h
+		}
+		size++
+	}
+	if e.size > 0 {
+		if proof, err = tlog.ProveTree(size, e.size, known); err != nil {
+			return e, nil, err
+		}
+	}
+	grown, err = readEdge(size, known)
+	return grown, proof, err
+}
+
+// knownHashes are stored hashes by their indexes.
+type knownHashes map[int64]tlog.Hash
+
+// ReadHashes implements [tlog.HashReader].
+func (k knownHashes) ReadHashes(ids []int64) ([]tlog.Hash, error) {
+	hashes := make([]tlog.Hash, len(ids))
+	for i, id := range ids {
+		h, ok := k[id]
+		if !ok {
+			return nil, fmt.Errorf("hash %d: %w", id, ErrMissing)
+		}
+		hashes[i] = h
+	}
+	return hashes, nil
 }
 
 // completed says how many hashes are stored with the entry of an index: its own, and one for each subtree it completes.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"golang.org/x/mod/sumdb/tlog"
 )
@@ -15,10 +16,17 @@ type Log struct {
 	storage Storage
 	signer  Signer
 	turn    chan struct{} // holds one token while a round runs
-	signed  Head          // what the last round signed, of whoever holds the token; the zero Head if it failed
+	signed  position      // what the last round signed, of whoever holds the token; the zero position if it failed
+	looked  time.Time     // when the last round looked at all that [Open] looks at; of whoever holds the token
 
 	mu   sync.Mutex
 	next *round // has not looked at the log yet, so that whoever comes now is covered by it
+}
+
+// A position is a head with the right edge of its tree.
+type position struct {
+	head Head
+	edge edge
 }
 
 // A round is one signature, for all who asked for one before it looked at the log.
@@ -71,7 +79,8 @@ func Open(ctx context.Context, s Storage, signer Signer) (*Log, error) {
 
 // Sign gives a signed and stored checkpoint that covers every entry which was committed before the call. The guard holds it for good; the
 // note is stored no later than the next entry is, and if we stop before that it is signed again. Callers who come while another's
-// signature is being made share the next one. It compares, hashes and refuses as [Open] does.
+// signature is being made share the next one. It compares, hashes and refuses as [Open] does, but where storage is a [Teller] no more often
+// than once in a second: in between, it signs what this process itself has committed on top of what it signed last.
 func (l *Log) Sign(ctx context.Context) (Checkpoint, error) {
 	for {
 		r, lead := l.join()
@@ -148,18 +157,25 @@ func (l *Log) extend(ctx context.Context) (Checkpoint, error) {
 		if err := l.store(ctx, cp); err != nil {
 			return cp, err
 		}
-		l.signed = cp.Head
+		l.signed = position{cp.Head, sv.edge}
 		return cp, nil
 	}
 }
+
+// lookEach is how long what this process knows of the log is taken for the log.
+const lookEach = time.Second
 
 // survey asks the guard what was signed. After a round that signed, the next one takes the guard's answer for known: if another process
 // has signed since, the swap is a conflict, and the guard is asked again. Where there is nothing to be swapped, or anything is not as it
 // should be, it is asked in any case.
 func (l *Log) survey(ctx context.Context) (survey, error) {
-	if known := l.signed; known != (Head{}) {
-		l.signed = Head{}
-		if sv, err := takeSurvey(ctx, l.storage, l.signer, known); err == nil && sv.tree.N > known.Size {
+	known := l.signed
+	l.signed = position{}
+	if known.head != (Head{}) {
+		if sv, ok := l.added(ctx, known); ok {
+			return sv, nil
+		}
+		if sv, err := l.look(ctx, known.head); err == nil && sv.tree.N > known.head.Size {
 			return sv, nil
 		}
 	}
@@ -167,7 +183,30 @@ func (l *Log) survey(ctx context.Context) (survey, error) {
 	if err != nil {
 		return survey{}, err
 	}
-	return takeSurvey(ctx, l.storage, l.signer, head)
+	return l.look(ctx, head)
+}
+
+func (l *Log) look(ctx context.Context, head Head) (survey, error) {
+	sv, err := takeSurvey(ctx, l.storage, l.signer, head)
+	if err == nil {
+		l.looked = time.Now()
+	}
+	return sv, err
+}
+
+// added is the survey of what this process has added to what it signed last, if that is all there is to sign. What it signs so are the
+// entries that were acknowledged, whatever became of their rows since; the next look, verification or start finds that.
+func (l *Log) added(ctx context.Context, known position) (survey, bool) {
+	teller, ok := l.storage.(Teller)
+	if !ok || time.Since(l.looked) >= lookEach {
+		return survey{}, false
+	}
+	leaves, ok := teller.Committed(ctx, known.head.Size)
+	if !ok || len(leaves) == 0 {
+		return survey{}, false
+	}
+	grown, proof, err := known.edge.grow(leaves)
+	return survey{head: known.head, tree: tlog.Tree{N: grown.size, Hash: grown.root()}, proof: proof, edge: grown}, err == nil
 }
 
 func (l *Log) sign(ctx context.Context, sv survey) (Checkpoint, error) {

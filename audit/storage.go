@@ -65,10 +65,19 @@ type Storage interface {
 // A LaterWriter is a [Storage] that can write without waiting for the disk. What is written so must be of a kind that can be made again
 // from what is durable, as the note of a head that the guard holds.
 type LaterWriter interface {
-	// WriteLater runs f as Write does, in the same turn, and with the same meaning of errors. When it returns nil, everyone sees what f
-	// wrote, but it is durable no later than the next Write that returns nil: if we stop before that it may be gone, as a whole, and then
-	// so is everything that was written later after it.
+	// WriteLater has f run as by Write, in the same turn, and may return before that. Whoever calls View or Write after it sees what f wrote;
+	// other processes see it soon. It is durable no later than the next Write that returns nil: if we stop before that it may be gone, as a
+	// whole, and then so is everything that was written later after it. It is gone as well where f or its commit fails, of which WriteLater
+	// need not tell. F is not kept from running by the end of ctx.
 	WriteLater(ctx context.Context, f func(Writer) error) error
+}
+
+// A Teller is a [Storage] that can say what was committed without reading it again.
+type Teller interface {
+	// Committed gives the leaf hashes of all entries from an index on that are committed by now, in order. It is false where they cannot be told
+	// from what was written through this Storage alone: another process wrote meanwhile, there are fewer entries than were
+	// written, it was too long ago, or the database does not answer.
+	Committed(ctx context.Context, from int64) (leaves []tlog.Hash, ok bool)
 }
 
 // writeLater writes durably where storage knows no other way.

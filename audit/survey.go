@@ -13,6 +13,7 @@ type survey struct {
 	head   Head           // what the guard holds
 	tree   tlog.Tree      // of all that is committed
 	proof  tlog.TreeProof // that tree contains what head covers
+	edge   edge           // of tree
 	latest *Checkpoint    // the newest that is stored; nil if none
 }
 
@@ -126,7 +127,7 @@ func (s surveyor) survey(ctx context.Context) (survey, error) {
 	if err := w.walk(ctx, s.size, nil); err != nil {
 		return sv, err
 	}
-	sv.tree = tlog.Tree{N: s.size, Hash: w.edge.root()}
+	sv.edge, sv.tree = w.edge, tlog.Tree{N: s.size, Hash: w.edge.root()}
 	if s.head.Size > 0 {
 		sv.proof, err = tlog.ProveTree(s.size, s.head.Size, s.r)
 	}

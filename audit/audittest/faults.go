@@ -137,9 +137,24 @@ type faultyLater struct {
 	later audit.LaterWriter
 }
 
-// WriteLater fails as Write does.
+// WriteLater fails as Write does, and waits until it is known whether it does.
 func (s *faultyLater) WriteLater(ctx context.Context, do func(audit.Writer) error) error {
-	return s.write(ctx, s.later.WriteLater, do)
+	return s.write(ctx, s.writeLater, do)
+}
+
+func (s *faultyLater) writeLater(ctx context.Context, do func(audit.Writer) error) error {
+	failed := errors.New("what was to be written later is not there when it is looked for")
+	err := s.later.WriteLater(ctx, func(w audit.Writer) error {
+		failed = do(w)
+		return failed
+	})
+	if err != nil {
+		return err
+	}
+	if err := s.View(ctx, func(audit.Reader) error { return nil }); err != nil { // which comes after it
+		return err
+	}
+	return failed
 }
 
 func (s *faultyStorage) write(ctx context.Context, write func(context.Context, func(audit.Writer) error) error, do func(audit.Writer) error) error {

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/mod/sumdb/tlog"
+
 	"github.com/taffrail-dev/taffrail"
 	"github.com/taffrail-dev/taffrail/audit"
 	"github.com/taffrail-dev/taffrail/internal/plug"
@@ -190,6 +192,16 @@ func (s timedStorage) WriteLater(ctx context.Context, f func(audit.Writer) error
 		}
 		return s.Storage.Write(ctx, f)
 	})
+}
+
+func (s timedStorage) Committed(ctx context.Context, from int64) (leaves []tlog.Hash, ok bool) {
+	_ = s.steps.measure("asking what was added", func() error {
+		if t, is := s.Storage.(audit.Teller); is {
+			leaves, ok = t.Committed(ctx, from)
+		}
+		return nil
+	})
+	return leaves, ok
 }
 
 func (s timedStorage) View(ctx context.Context, f func(audit.Reader) error) error {

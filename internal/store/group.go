@@ -66,6 +66,8 @@ type marked struct {
 	unsent int          // statements of earlier updates that wait
 	known  knowledge    // but for the groups
 	added  []entryGroup // that it came to know
+	first  int64        // as it was
+	leaves int          // of earlier updates
 }
 
 // mark begins the next update.
@@ -80,7 +82,7 @@ func (tx *Tx) mark() error {
 	m := &tx.began
 	edge := m.known.edge[:0]
 	edge = append(edge, tx.known.edge...)
-	*m = marked{set: true, unsent: len(tx.unsent), known: *tx.known, added: m.added[:0]}
+	*m = marked{set: true, unsent: len(tx.unsent), known: *tx.known, added: m.added[:0], first: tx.first, leaves: len(tx.leaves)}
 	m.known.edge = edge
 	for _, w := range tx.waiting {
 		w.earlier = len(w.values)
@@ -153,6 +155,7 @@ func (tx *Tx) undo(cause error) error {
 		*tx.known = knowledge{}
 		return nil // the transaction is rolled back
 	}
+	tx.first, tx.leaves = m.first, tx.leaves[:m.leaves]
 	groups := tx.known.groups
 	for _, g := range m.added {
 		delete(groups, g)

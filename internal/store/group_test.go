@@ -162,6 +162,7 @@ func runGroup(t *testing.T, s *store.Store, members []groupMember, from int) {
 	if got := size(t, s) - before; got != want {
 		t.Errorf("%d entries came, want %d", got, want)
 	}
+	told(t, s, before, true)
 	if slices.Sort(ran); len(slices.Compact(ran)) != len(members) {
 		t.Errorf("these ran, each once: %v", ran)
 	}

@@ -11,6 +11,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/taffrail-dev/taffrail"
 	"github.com/taffrail-dev/taffrail/audit"
@@ -36,8 +37,10 @@ type Store struct {
 	outbox  *outbox   // nil if read-only, or where entries need not queue
 	erased  bool      // by the writer: something that the files may still hold
 	known   knowledge // by the writer
-	hasty   bool      // by the writer: its connection may not wait for the disk
+	told    told
+	hasty   bool // by the writer: its connection may not wait for the disk
 	queue   chan *update
+	late    atomic.Int64  // how many updates are written later and not yet
 	done    chan struct{} // closed when the writer has ended
 }
 
@@ -79,8 +82,11 @@ func (s *Store) disconnect() error {
 	return errors.Join(errs...)
 }
 
-// Read runs f on a snapshot. It returns f's error as it is.
+// Read runs f on a snapshot. It returns f's error as it is. No update may wait for one.
 func (s *Store) Read(ctx context.Context, f func(*Tx) error) error {
+	if err := s.settle(); err != nil {
+		return err
+	}
 	tx, err := s.open(ctx, s.readers, &s.dialect.snapshot)
 	if err != nil {
 		return s.boundary("read log database", err)

@@ -34,6 +34,8 @@ type Tx struct {
 	shared  bool           // by a group of updates
 	began   marked         // the present one of them
 	unsure  bool           // something was written that may not work
+	first   int64          // the index of the first entry that was added
+	leaves  []tlog.Hash    // of all that were added
 }
 
 var _ audit.Writer = (*Tx)(nil)
@@ -121,11 +123,14 @@ func (tx *Tx) readHashes(ids []int64, wanted map[int64][]int, hashes []tlog.Hash
 	})
 }
 
+// sizeQuery gives the size of the log.
+const sizeQuery = "SELECT coalesce(max(idx) + 1, 0) FROM entry"
+
 // Size implements [audit.Reader].
 func (tx *Tx) Size() (int64, error) {
 	if !tx.known.read {
 		var size int64
-		if err := tx.get("SELECT coalesce(max(idx) + 1, 0) FROM entry", nil, &size); err != nil {
+		if err := tx.get(sizeQuery, nil, &size); err != nil {
 			return 0, err
 		}
 		tx.known.learn(size)
@@ -237,6 +242,9 @@ func (tx *Tx) PutEntry(index int64, body []byte) error {
 // PutHashes implements [audit.Writer].
 func (tx *Tx) PutHashes(first int64, hashes []tlog.Hash) error {
 	tx.unsure = tx.unsure || !tx.known.read || tx.known.size == 0 || first != tlog.StoredHashIndex(0, tx.known.size-1)
+	if level, index := tlog.SplitStoredHashIndex(first); level == 0 && len(hashes) > 0 {
+		tx.tell(index, hashes[0])
+	}
 	for i, h := range hashes {
 		id := first + int64(i)
 		if err := tx.insert("node", "id, hash", id, bytes.Clone(h[:])); err != nil {
@@ -245,6 +253,17 @@ func (tx *Tx) PutHashes(first int64, hashes []tlog.Hash) error {
 		tx.known.put(id, h)
 	}
 	return nil
+}
+
+// tell notes the leaf hash of an entry that is added. Entries that do not follow each other are nothing that could be told.
+func (tx *Tx) tell(index int64, leaf tlog.Hash) {
+	switch {
+	case len(tx.leaves) == 0:
+		tx.first = index
+	case index != tx.first+int64(len(tx.leaves)):
+		tx.first = -1
+	}
+	tx.leaves = append(tx.leaves, leaf)
 }
 
 // PutCheckpoint implements [audit.Writer].

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"time"
 
 	"github.com/taffrail-dev/taffrail/audit"
 )
@@ -14,11 +15,19 @@ const maxGroup = 256
 
 // An update waits for its turn in the one transaction that runs at a time.
 type update struct {
-	ctx   context.Context
-	f     func(*Tx) error
-	later bool // it need not be durable yet
-	err   error
-	done  chan struct{}
+	ctx    context.Context
+	f      func(*Tx) error
+	later  bool // it need not be durable yet
+	wanted bool // somebody waits for it nevertheless
+	err    error
+	done   chan struct{}
+}
+
+func (u *update) end(s *Store) {
+	if u.later && !u.wanted {
+		s.late.Add(-1)
+	}
+	close(u.done)
 }
 
 // Update runs f in a write transaction: all or nothing, and durable when it returns nil. Updates that wait at the same time share
@@ -29,25 +38,47 @@ func (s *Store) Update(ctx context.Context, f func(*Tx) error) error {
 	return s.update(&update{ctx: ctx, f: f, done: make(chan struct{})})
 }
 
-// WriteLater implements [audit.LaterWriter]: it is Update, but that what is written is durable no later than what is written next by Update.
+// WriteLater implements [audit.LaterWriter]: it is Update, but that it does not wait for its turn, and that what is written is durable no later
+// than what is written next by Update. So most of it comes along with that, in one commit. What f gives is lost where it fails.
 func (s *Store) WriteLater(ctx context.Context, f func(audit.Writer) error) error {
-	return s.update(&update{ctx: ctx, f: func(tx *Tx) error { return f(tx) }, later: true, done: make(chan struct{})})
+	u := &update{ctx: context.WithoutCancel(ctx), f: func(tx *Tx) error { return f(tx) }, later: true, done: make(chan struct{})}
+	s.late.Add(1)
+	if err := s.enqueue(ctx, u); err != nil {
+		s.late.Add(-1)
+		return err
+	}
+	return nil
+}
+
+// settle waits until all has come to its end that was to be written later when it was called.
+func (s *Store) settle() error {
+	if s.late.Load() == 0 {
+		return nil
+	}
+	return s.update(&update{ctx: context.Background(), f: func(*Tx) error { return nil }, later: true, wanted: true, done: make(chan struct{})})
 }
 
 func (s *Store) update(u *update) error {
+	if err := s.enqueue(u.ctx, u); err != nil {
+		return err
+	}
+	<-u.done
+	return u.err
+}
+
+func (s *Store) enqueue(ctx context.Context, u *update) error {
 	if s.writer == nil {
 		return s.boundary("write log database", fmt.Errorf("%s is open for reading only", s.name))
 	}
-	if err := u.ctx.Err(); err != nil {
+	if err := ctx.Err(); err != nil {
 		return err
 	}
 	select {
 	case s.queue <- u:
-	case <-u.ctx.Done():
-		return u.ctx.Err()
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
-	<-u.done
-	return u.err
 }
 
 // write is the one writer. It takes what waits, up to a bound, into one transaction.
@@ -56,6 +87,9 @@ func (s *Store) write() {
 	for u := range s.queue {
 		runtime.Gosched() // whoever was just answered, and goes on writing, comes along
 		group := s.collect([]*update{u})
+		if !anyWaits(group) {
+			group = s.linger(group)
+		}
 		if err := s.commit(group); err != nil {
 			for _, u := range group {
 				u.err = s.boundary("write log database", err)
@@ -63,9 +97,38 @@ func (s *Store) write() {
 		}
 		s.scrub(context.Background())
 		for _, u := range group {
-			close(u.done)
+			u.end(s)
 		}
 	}
+}
+
+// lingering is how long what is written later waits for something to come along with, if nobody wants to see it.
+const lingering = 2 * time.Millisecond
+
+// linger waits for an update that somebody waits for.
+func (s *Store) linger(group []*update) []*update {
+	end := time.NewTimer(lingering)
+	defer end.Stop()
+	for !anyWaits(group) && len(group) < maxGroup {
+		select {
+		case u, ok := <-s.queue:
+			if !ok {
+				return group
+			}
+			group = s.collect(append(group, u))
+		case <-end.C:
+			return group
+		}
+	}
+	return group
+}
+
+func anyWaits(group []*update) bool {
+	return slices.ContainsFunc(group, func(u *update) bool { return !u.later || u.wanted })
+}
+
+func onlyLater(group []*update) bool {
+	return !slices.ContainsFunc(group, func(u *update) bool { return !u.later })
 }
 
 func (s *Store) collect(group []*update) []*update {
@@ -89,7 +152,7 @@ func (s *Store) collect(group []*update) []*update {
 func (s *Store) commit(group []*update) (err error) {
 	// An interrupted statement would roll the whole group back.
 	ctx := context.Background()
-	later := !slices.ContainsFunc(group, func(u *update) bool { return !u.later })
+	later := onlyLater(group)
 	if err := s.pace(ctx, later); err != nil {
 		return err
 	}
@@ -121,6 +184,7 @@ func (s *Store) commit(group []*update) (err error) {
 		return err
 	}
 	s.known = *tx.known
+	s.told.add(tx.first, tx.leaves)
 	return nil
 }
 
