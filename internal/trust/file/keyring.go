@@ -29,6 +29,7 @@ type keyring struct {
 	mu   sync.Mutex
 	last keyFiles   // what was read last
 	ring audit.Ring // that is made of it
+	seen keyStamps  // of the files when they were read; zero where those do not tell whether they have changed since
 }
 
 // keyFiles are the contents of both files.
@@ -49,21 +50,35 @@ func (k *keyring) Load(ctx context.Context) (audit.Ring, error) {
 }
 
 func (k *keyring) load(ctx context.Context) (audit.Ring, keyFiles, error) {
+	before, ok := k.stamps()
+	if ring, files, same := k.same(before); ok && same {
+		return ring, files, ctx.Err()
+	}
 	files, err := k.read(ctx)
 	if err != nil {
 		return audit.Ring{}, files, err
 	}
+	after, ok := k.stamps()
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if files == k.last && k.ring.Keys().Origin() != "" {
-		return k.ring, files, nil
+	if files != k.last || k.ring.Keys().Origin() == "" {
+		r, err := files.ring()
+		if err != nil {
+			return audit.Ring{}, files, corrupt("load signing keys", k.path(), keyHint, err)
+		}
+		k.last, k.ring = files, r
 	}
-	r, err := files.ring()
-	if err != nil {
-		return audit.Ring{}, files, corrupt("load signing keys", k.path(), keyHint, err)
+	if k.seen = after; !ok || after != before {
+		k.seen = keyStamps{}
 	}
-	k.last, k.ring = files, r
-	return r, files, nil
+	return k.ring, files, nil
+}
+
+// same gives what was read last, if both files are as they were then.
+func (k *keyring) same(now keyStamps) (audit.Ring, keyFiles, bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.ring, k.last, k.seen != keyStamps{} && now == k.seen
 }
 
 // read reads both files as they belong together: what changes them writes log.key before log.pub or after it, never both at once.

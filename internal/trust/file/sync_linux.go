@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"syscall"
+	"time"
 )
 
 // syncData makes what was written in place durable. Times of the file need not be.
@@ -13,4 +14,9 @@ func syncData(f *os.File) error {
 			return err
 		}
 	}
+}
+
+// changeTime is when a file was last changed, its name, owner and mode included.
+func changeTime(s *syscall.Stat_t) (time.Time, bool) {
+	return time.Unix(int64(s.Ctim.Sec), int64(s.Ctim.Nsec)), true //nolint:unconvert // the fields are narrower on some machines
 }
