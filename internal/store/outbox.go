@@ -10,6 +10,7 @@ import (
 	"math"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -147,6 +148,10 @@ type outbox struct {
 	queue  chan *queuing
 	bell   chan struct{} // rung when something was queued
 	await  chan *awaiting
+
+	leading atomic.Bool   // this process brings what is queued into the log
+	near    chan struct{} // rung when something was queued meanwhile
+	moved   chan []movedTicket
 	ctx    context.Context
 	stop   context.CancelFunc
 	all    sync.WaitGroup
@@ -169,6 +174,7 @@ func newOutbox(config *pgx.ConnConfig) *outbox {
 	o := &outbox{
 		config: config, db: stdlib.OpenDB(*config, stdlib.OptionAfterConnect(prepareWriter)),
 		queue: make(chan *queuing), bell: make(chan struct{}, 1), await: make(chan *awaiting),
+		near: make(chan struct{}, 1), moved: make(chan []movedTicket),
 	}
 	o.db.SetMaxOpenConns(queuers + 1)
 	o.ctx, o.stop = context.WithCancel(context.Background())
@@ -217,10 +223,20 @@ func (o *outbox) put() {
 			q.err = err
 			close(q.done)
 		}
-		select {
-		case o.bell <- struct{}{}:
-		default:
-		}
+		o.wake()
+	}
+}
+
+// wake says that something was queued, to this process alone if it is the one to bring it into the log. If it is not any more, the next one
+// looks by itself before long.
+func (o *outbox) wake() {
+	bell := o.bell
+	if o.leading.Load() {
+		bell = o.near
+	}
+	select {
+	case bell <- struct{}{}:
+	default:
 	}
 }
 
@@ -351,16 +367,64 @@ func unknownTicket(ticket Ticket) error {
 // pollEvery is how often who waits looks by himself, whatever others tell.
 const pollEvery = 250 * time.Millisecond
 
-// tell answers those who wait for their stamps, all with one question, when there may be news.
+// A movedTicket is what was queued by one call and is in the log.
+type movedTicket struct {
+	ticket Ticket
+	stamps []Stamp
+}
+
+// said are tickets that this process itself has brought into the log, of which somebody may yet ask, up to a bound.
+type said struct {
+	stamps map[Ticket][]Stamp
+	order  []Ticket // the oldest first
+}
+
+const maxSaid = 1 << 14
+
+func (s *said) add(all []movedTicket) {
+	for _, m := range all {
+		s.stamps[m.ticket], s.order = m.stamps, append(s.order, m.ticket)
+	}
+	if over := len(s.order) - maxSaid; over > 0 {
+		for _, ticket := range s.order[:over] {
+			delete(s.stamps, ticket)
+		}
+		s.order = slices.Clone(s.order[over:])
+	}
+}
+
+// answer tells those of whom it knows, and gives those who wait on.
+func (s *said) answer(waiting []*awaiting) []*awaiting {
+	return slices.DeleteFunc(waiting, func(a *awaiting) bool {
+		stamps, ok := s.stamps[a.ticket]
+		if ok {
+			a.stamps = stamps
+			close(a.done)
+		}
+		return ok
+	})
+}
+
+// tell answers those who wait for their stamps: out of what this process brought into the log itself, and else all with one question, when
+// there may be news. While it is the one to do so, most of the news are its own, so that it asks now and then alone.
 func (o *outbox) tell() {
 	news := make(chan struct{}, 1)
 	o.all.Go(func() { o.hear(news) })
+	now := time.NewTicker(pollEvery)
+	defer now.Stop()
+	known := said{stamps: map[Ticket][]Stamp{}}
 	var waiting []*awaiting
 	for {
+		ask := true
 		select {
 		case a := <-o.await:
-			waiting = append(waiting, a)
+			waiting, ask = append(waiting, a), !o.leading.Load()
+		case all := <-o.moved:
+			known.add(all)
+			ask = false
 		case <-news:
+			ask = !o.leading.Load()
+		case <-now.C:
 		case <-o.ctx.Done():
 			return
 		}
@@ -372,7 +436,7 @@ func (o *outbox) tell() {
 				more = false
 			}
 		}
-		if len(waiting) > 0 {
+		if waiting = known.answer(waiting); ask && len(waiting) > 0 {
 			waiting = o.answer(waiting)
 		}
 	}
@@ -408,18 +472,29 @@ func listen(ctx context.Context, config *pgx.ConnConfig, channel string, f func(
 		if err != nil || !goOn {
 			return err
 		}
-		if err := hearOn(ctx, conn); err != nil {
+		if err := hearOn(ctx, conn, nil); err != nil {
 			return err
 		}
 	}
 }
 
-// hearOn waits for something to be told, or for some time to pass.
-func hearOn(ctx context.Context, conn *pgx.Conn) error {
+// hearOn waits for something to be told, by the server or near by, or for some time to pass.
+func hearOn(ctx context.Context, conn *pgx.Conn, near <-chan struct{}) error {
 	wait, cancel := context.WithTimeout(ctx, pollEvery)
 	defer cancel()
+	var heard sync.WaitGroup
+	heard.Go(func() {
+		select {
+		case <-near:
+			cancel()
+		case <-wait.Done():
+		}
+	})
 	_, err := conn.WaitForNotification(wait)
-	if err != nil && ctx.Err() == nil && errors.Is(wait.Err(), context.DeadlineExceeded) && !conn.IsClosed() {
+	interrupted := wait.Err() != nil
+	cancel()
+	heard.Wait()
+	if err != nil && ctx.Err() == nil && interrupted && !conn.IsClosed() {
 		return nil
 	}
 	return err

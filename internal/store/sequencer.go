@@ -45,6 +45,8 @@ func (s *Store) lead(ctx context.Context) error {
 	if _, err := conn.Exec(ctx, "LISTEN "+channelQueued); err != nil {
 		return s.boundary("sequence entries", err)
 	}
+	s.outbox.leading.Store(true)
+	defer s.outbox.leading.Store(false)
 	var swept time.Time
 	for {
 		moved, err := s.move(ctx)
@@ -60,7 +62,7 @@ func (s *Store) lead(ctx context.Context) error {
 		if moved > 0 {
 			continue
 		}
-		if err := hearOn(ctx, conn); err != nil {
+		if err := hearOn(ctx, conn, s.outbox.near); err != nil {
 			return s.boundary("sequence entries", err)
 		}
 	}
@@ -72,6 +74,7 @@ const maxBatch = 512
 // move brings the next of what is queued into the log. If we stop before the commit it is queued as before; after it, it has its indexes,
 // and whoever waits for them finds them.
 func (s *Store) move(ctx context.Context) (moved int, err error) {
+	var all []movedTicket
 	err = s.Update(ctx, func(tx *Tx) error {
 		queued, err := tx.queued()
 		if moved = len(queued); err != nil || moved == 0 {
@@ -87,11 +90,13 @@ func (s *Store) move(ctx context.Context) (moved int, err error) {
 			if err != nil {
 				return err
 			}
-			for _, e := range entries {
-				if _, err := tx.Append(e); err != nil {
+			m := movedTicket{ticket: q.ticket, stamps: make([]Stamp, len(entries))}
+			for i, e := range entries {
+				if m.stamps[i], err = tx.Append(e); err != nil {
 					return err
 				}
 			}
+			all = append(all, m)
 		}
 		if err := tx.exec(`UPDATE outbox SET entries = NULL, first_idx = moved.first_idx
 			FROM (SELECT unnest(CAST(? AS BIGINT[])) AS id, unnest(CAST(? AS BIGINT[])) AS first_idx) AS moved WHERE outbox.id = moved.id`, ids, firsts); err != nil {
@@ -99,22 +104,29 @@ func (s *Store) move(ctx context.Context) (moved int, err error) {
 		}
 		return tx.exec("SELECT pg_notify('" + channelSequenced + "', '')")
 	})
+	if err == nil && moved > 0 {
+		select {
+		case s.outbox.moved <- all:
+		case <-s.outbox.ctx.Done():
+		}
+	}
 	return moved, err
 }
 
 type queuedRow struct {
 	id      int64
+	ticket  Ticket
 	entries []byte
 }
 
 func (tx *Tx) queued() (all []queuedRow, err error) {
-	rows, err := tx.query("SELECT id, entries FROM outbox WHERE first_idx IS NULL ORDER BY id LIMIT ?", maxBatch)
+	rows, err := tx.query("SELECT id, ticket, entries FROM outbox WHERE first_idx IS NULL ORDER BY id LIMIT ?", maxBatch)
 	if err != nil {
 		return nil, err
 	}
 	err = tx.eachRow(rows, func() error {
 		var q queuedRow
-		err := tx.scan(rows, &q.id, &q.entries)
+		err := tx.scan(rows, &q.id, &q.ticket, &q.entries)
 		all = append(all, q)
 		return err
 	})
