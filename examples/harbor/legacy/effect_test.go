@@ -11,11 +11,13 @@ import (
 
 // What a scan foretells of the next apply is what the stack's own program then plans with the whole configuration at hand.
 func TestNextApplyAsForetold(t *testing.T) {
+	t.Parallel()
 	for _, stack := range []struct {
 		name  string
 		deeds []deed
 	}{{"stack", deeds()}, {"stack-mixed", mixedDeeds()}} {
 		t.Run(stack.name, func(t *testing.T) {
+			t.Parallel()
 			w := newWorld(t, stack.name)
 			counts := map[taffrail.Effect]int{}
 			for deeds := stack.deeds; len(deeds) > 0; {

@@ -8,6 +8,7 @@ import (
 )
 
 func TestMixed(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, "stack-mixed")
 	w.want(0, "plan", "-input=false", "-detailed-exitcode")
 	if r := w.scan(); len(r.Drifts) > 0 || r.status != 0 || r.Coverage.Checked != 5 {

@@ -10,6 +10,7 @@ import (
 // Each resource of stack-odd is in sync, and is stored in another form than it is
 // read.
 func TestOddFormsAreNoDrift(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, "stack-odd")
 	w.want(0, "plan", "-input=false", "-detailed-exitcode")
 	r := w.scan()
@@ -32,6 +33,7 @@ func TestOddFormsAreNoDrift(t *testing.T) {
 
 // What a double cannot tell apart is a change all the same.
 func TestVastNumberChangesByOne(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, "stack-odd")
 	w.edit("bucket/vast", set("quota_bytes", number("9007199254740992")))
 	var got []string

@@ -74,6 +74,7 @@ func asVersion0(i instance) {
 }
 
 func TestTrap8_AnOlderSchemaIsNoDrift(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, "stack")
 	w.rewrite("database.bare", asVersion1)
 	w.rewrite("database.zero", asVersion0)
@@ -95,6 +96,7 @@ func TestTrap8_AnOlderSchemaIsNoDrift(t *testing.T) {
 // The provider cannot read a database with timeouts if it does not get its private
 // data back. That no scan of this package has this gap says that it does.
 func TestPrivateDataGoesBackToTheProvider(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, "stack")
 	w.rewrite("database.main", func(i instance) { delete(i, "private") })
 	r := w.scan()
@@ -108,6 +110,7 @@ func TestPrivateDataGoesBackToTheProvider(t *testing.T) {
 
 // What was imported is stored as it was read, but for what the cloud does not know.
 func TestImported(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, "stack")
 	for address, id := range map[string]string{
 		"harborlegacy_firewall.full":            w.find("firewall/full").ID,

@@ -20,6 +20,7 @@ type deed struct {
 }
 
 func TestNoDriftAfterApply(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, "stack")
 	w.want(0, "plan", "-input=false", "-detailed-exitcode")
 	r := w.scan()
@@ -73,6 +74,7 @@ harborlegacy_firewall.zero tags (equivalent)
 `), "\n")
 
 func TestChangesByHand(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, "stack")
 	w.tell(deeds(), w.refreshOnly().lines, w.gather("examples/harbor/legacy", "harborlegacy (5)"))
 }
@@ -209,6 +211,7 @@ func TestTop(t *testing.T) {
 
 // What the code ignores is shown, and is no drift; what stands beside it is.
 func TestIgnoredChangesAreSuppressed(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, "stack")
 	w.edit("bucket/guarded", func(a attributes) {
 		setKey("tags", "team", "eve")(a)
@@ -239,6 +242,7 @@ func TestIgnoredChangesAreSuppressed(t *testing.T) {
 }
 
 func TestDeleted(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, "stack")
 	w.harbor("delete", "bucket/full")
 	w.harbor("delete", "dns_record/a.b/c")
@@ -261,6 +265,7 @@ func TestDeleted(t *testing.T) {
 }
 
 func TestFaultsAreGaps(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, "stack")
 	for _, tc := range []struct{ fault, want string }{
 		{"deny", "denied"}, {"error", "error"}, {"throttle", "throttled"}, {"hang", "timeout"}, {"crash", "crashed"}, {"latency=20ms", ""},

@@ -3,6 +3,7 @@ package legacy_test
 import (
 	"encoding/json"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"github.com/taffrail-dev/taffrail/examples/score"
@@ -11,6 +12,9 @@ import (
 
 // page holds the table of truth.
 const page = "../../../docs/truth.md"
+
+// pen is held by the one suite that may write its row of the page.
+var pen sync.Mutex
 
 // A jury are the programs of this machine that can say what drifted, and the sheet that their words are noted on.
 type jury struct {
@@ -89,6 +93,8 @@ func (w *world) hear(j *jury, deeds []deed, found []string) {
 // close compares the sheet with the page.
 func (j *jury) close(t *testing.T) {
 	t.Helper()
+	pen.Lock()
+	defer pen.Unlock()
 	j.sheet.Check(t, page, append([]score.Judge{score.Taffrails}, j.names...)...)
 	j.sheet.Clean(t, score.Taffrails.Name)
 }

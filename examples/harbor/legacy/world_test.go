@@ -20,6 +20,7 @@ const (
 
 // binaries is the folder of what is built once for all tests.
 var binaries = sync.OnceValues(func() (string, error) {
+	built = true
 	folder, err := os.MkdirTemp("", "harborlegacy")
 	if err != nil {
 		return "", err
@@ -48,7 +49,7 @@ func TestMain(m *testing.M) {
 	os.Exit(status)
 }
 
-// built says whether a test asked for the binaries.
+// built says whether a test asked for the binaries. No test runs any more when it is asked.
 var built bool
 
 // world is a cloud in a process of its own, a stack in a folder of its own, and the
@@ -70,7 +71,6 @@ func newWorld(t *testing.T, stack string) *world {
 		t.Skip("-short: nothing was applied")
 	}
 	w := &world{t: t, program: program(t), folder: t.TempDir()}
-	built = true
 	var err error
 	if w.bin, err = binaries(); err != nil {
 		t.Fatal(err)
