@@ -45,6 +45,14 @@ func (t *transcript) String() string {
 	return t.text.String()
 }
 
+// justTaffrail builds the real program alone, and gives its path.
+func justTaffrail(t *testing.T) string {
+	t.Helper()
+	folder := t.TempDir()
+	goBuild(t, folder, map[string]string{"taffrail": "cmd/taffrail"})
+	return filepath.Join(folder, "taffrail")
+}
+
 func wrap(t *testing.T, binary, home, script string) *wrapped {
 	t.Helper()
 	w := &wrapped{t: t, cmd: exec.Command(binary, "run", "--", "sh", "-c", script), out: &transcript{}}
@@ -79,8 +87,7 @@ const counting = `echo "group $(cut -d' ' -f5 /proc/$$/stat)."; n=0; trap 'n=$((
 
 // A signal that is sent to us alone reaches the command, once; and so does one that is sent to all of our group.
 func TestRunPassesASignalOnOnce(t *testing.T) {
-	binary := filepath.Join(t.TempDir(), "taffrail")
-	goBuild(t, binary, "./cmd/taffrail")
+	binary := justTaffrail(t)
 	for _, tc := range []struct {
 		name   string
 		signal syscall.Signal
@@ -117,8 +124,7 @@ func TestRunPassesASignalOnOnce(t *testing.T) {
 
 // A Ctrl-C on a terminal reaches the command once: from the terminal, and not from us again. The command has the terminal: it can read it.
 func TestRunOnATerminal(t *testing.T) {
-	binary := filepath.Join(t.TempDir(), "taffrail")
-	goBuild(t, binary, "./cmd/taffrail")
+	binary := justTaffrail(t)
 	master, terminal := openTerminal(t)
 	home := t.TempDir()
 	w := wrap(t, binary, home, `test -t 0 && test -t 1 && read line && echo "read $line"; `+counting)

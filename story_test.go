@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,6 +17,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/taffrail-dev/taffrail/examples/stage"
 )
 
 // envProgram names a tofu or terraform to tell the stories with, before those in PATH.
@@ -79,10 +80,11 @@ type scene struct {
 func setScene(t *testing.T, program string) scene {
 	t.Helper()
 	s := scene{t: t, folder: t.TempDir(), program: program}
-	goBuild(t, s.path("bin")+"/", "./cmd/taffrail", "./cmd/taffrail-verify", "./examples/harbor/cmd/harbor", "./examples/demo/tamper")
-	goBuild(t, s.path("mirror/taffrail.example/practice/harbor/0.1.0", runtime.GOOS+"_"+runtime.GOARCH, "terraform-provider-harbor_v0.1.0"),
-		"./examples/harbor/cmd/terraform-provider-harbor")
-	config := fmt.Sprintf("provider_installation {\n  filesystem_mirror {\n    path = %q\n  }\n}\n", s.path("mirror"))
+	goBuild(t, s.folder, map[string]string{
+		"bin/taffrail": "cmd/taffrail", "bin/taffrail-verify": "cmd/taffrail-verify", "bin/harbor": "examples/harbor/cmd/harbor", "bin/tamper": "examples/demo/tamper",
+		stage.Plugin("taffrail.example/practice/harbor", "0.1.0"): "examples/harbor/cmd/terraform-provider-harbor",
+	})
+	config := fmt.Sprintf("provider_installation {\n  filesystem_mirror {\n    path = %q\n  }\n}\n", s.path(stage.Mirror))
 	if err := os.WriteFile(s.path("cli.tfrc"), []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -112,11 +114,10 @@ func setScene(t *testing.T, program string) scene {
 
 func (s scene) path(elem ...string) string { return filepath.Join(s.folder, filepath.Join(elem...)) }
 
-func goBuild(t *testing.T, to string, packages ...string) {
+func goBuild(t *testing.T, folder string, packages map[string]string) {
 	t.Helper()
-	cmd := exec.Command("go", append([]string{"build", "-buildvcs=false", "-o", to}, packages...)...)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %v\n%s", cmd.Args, err, out)
+	if err := stage.Build(folder, packages); err != nil {
+		t.Fatal(err)
 	}
 }
 

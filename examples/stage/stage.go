@@ -7,8 +7,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -33,15 +35,43 @@ func Programs() []string {
 	return found
 }
 
-// Build builds packages of this module, by where in the folder they go.
+// EnvBuilt names a folder of programs of this module that were built once for all suites of a run, each under the last name of its package.
+const EnvBuilt = "TAFFRAIL_TEST_BUILT"
+
+// Build builds packages of this module, by where in the folder they go. What was built for all suites is linked instead: nobody may write to it.
 func Build(folder string, packages map[string]string) error {
 	for target, source := range packages {
-		cmd := exec.Command("go", "build", "-buildvcs=false", "-o", filepath.Join(folder, target), "github.com/taffrail-dev/taffrail/"+source)
+		target = filepath.Join(folder, target)
+		linked, err := link(target, source)
+		if err != nil {
+			return err
+		}
+		if linked {
+			continue
+		}
+		cmd := exec.Command("go", "build", "-buildvcs=false", "-o", target, "github.com/taffrail-dev/taffrail/"+source)
 		if out, err := cmd.CombinedOutput(); err != nil {
 			return fmt.Errorf("go build %s: %w\n%s", source, err, out)
 		}
 	}
 	return nil
+}
+
+// link says whether a program was built for all suites, and is there now.
+func link(target, source string) (bool, error) {
+	folder := os.Getenv(EnvBuilt)
+	if folder == "" {
+		return false, nil
+	}
+	built := filepath.Join(folder, path.Base(source))
+	if _, err := os.Stat(built); errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err := os.MkdirAll(filepath.Dir(target), 0o700); err != nil {
+		return false, err
+	}
+	err := os.Link(built, target)
+	return err == nil, err
 }
 
 // Mirror is the folder, beside the CLI's configuration, from which alone providers come.

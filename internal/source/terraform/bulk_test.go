@@ -15,6 +15,7 @@ import (
 
 // If all that a provider configuration was asked for is gone, then it looked in the wrong place until somebody says otherwise.
 func TestAllGoneIsHeld(t *testing.T) {
+	t.Parallel()
 	gone, denied := testprovider.Object{Gone: true}, testprovider.Object{Fault: "diagnostic:500"}
 	things := []res{thing("a", nil), thing("b", nil), thing("c", nil)}
 	for _, tc := range []struct {

@@ -80,6 +80,7 @@ provider "odd" {
 
 // A provider is never configured with a guess. What is not known is named, with its place, and the resources are a gap.
 func TestTrap17_UnknownConfigurationIsAGap(t *testing.T) {
+	t.Parallel()
 	for _, tc := range []struct{ name, code, provider, detail, hint string }{
 		{"data", `provider "odd" {
   token = data.vault.x.token

@@ -38,6 +38,7 @@ func said(checks []taffrail.Check, name, subject string) taffrail.Check {
 }
 
 func TestExamine(t *testing.T) {
+	t.Parallel()
 	oddConfig := `provider["` + testprovider.Name + `"]`
 	random := res{"mode": "managed", "type": "random_id", "name": "r", "provider": `provider["registry.terraform.io/hashicorp/random"]`,
 		"instances": []any{map[string]any{"schema_version": 0, "attributes": map[string]any{"id": "x"}}}}
@@ -123,6 +124,7 @@ func TestExamine(t *testing.T) {
 }
 
 func TestExamineKeepsItsPromises(t *testing.T) {
+	t.Parallel()
 	for _, tc := range []struct {
 		name    string
 		prepare func(*rig)

@@ -11,6 +11,7 @@ import (
 
 // What only the tool can work out is read through the tool, with the same findings.
 func TestFallback(t *testing.T) {
+	t.Parallel()
 	eachTool(t, func(t *testing.T, h *harbor) {
 		h.replace(t, "versions.tf", "= var.request_timeout", "= var.request_timeout + length(plantimestamp())")
 		mine := func(c *Config) { c.CLI = h.tool }
@@ -51,6 +52,7 @@ func TestFallback(t *testing.T) {
 
 // A resource that cannot be read fails a plan as a whole. It costs no other resource its answer.
 func TestTrap13_OneUnreadableResourceVoidsNoPlan(t *testing.T) {
+	t.Parallel()
 	h := newHarbor(t)
 	h.replace(t, "versions.tf", "= var.request_timeout", "= var.request_timeout + length(plantimestamp())")
 	h.by("fault", "set", "bucket/plain", "deny")

@@ -12,6 +12,7 @@ import (
 
 // A moment after an apply a system may answer as before. What differs then is looked at once more, and no other resource is.
 func TestTrap14_LagAfterAnApplyIsNoDrift(t *testing.T) {
+	t.Parallel()
 	before := testprovider.World{"odd_thing/changed": set("name", `"before"`), "odd_thing/new": {Gone: true}, "odd_thing/volatile": set("etag", `"e2"`)}
 	for _, tc := range []struct {
 		name    string

@@ -24,6 +24,7 @@ func (r *rig) calls() []string {
 }
 
 func TestGuess(t *testing.T) {
+	t.Parallel()
 	upgrade := map[string][]byte{"name": []byte(`"upgraded"`)}
 	world := func(o testprovider.Object) testprovider.Object {
 		for name, text := range upgrade {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/taffrail-dev/taffrail"
+	"github.com/taffrail-dev/taffrail/examples/stage"
 	"github.com/taffrail-dev/taffrail/internal/plug"
 	"github.com/taffrail-dev/taffrail/internal/plugtest"
 	"github.com/taffrail-dev/taffrail/internal/source/terraform/internal/testprovider"
@@ -34,7 +35,12 @@ const harborToken = "practice-token-7"
 // newHarbor applies the practice stack, or skips the test where nothing can apply it.
 func newHarbor(t *testing.T) *harbor {
 	t.Helper()
-	h := startHarbor(t, "harbor", "../../../examples/harbor/stack")
+	return newHarborBy(t, anyTool(t))
+}
+
+func newHarborBy(t *testing.T, tool string) *harbor {
+	t.Helper()
+	h := startHarborBy(t, tool, "harbor", "../../../examples/harbor/stack")
 	h.run(h.tool, "apply", "-input=false", "-auto-approve")
 	return h
 }
@@ -42,18 +48,34 @@ func newHarbor(t *testing.T) *harbor {
 // startHarbor makes all ready for an apply of a stack of this provider.
 func startHarbor(t *testing.T, plugin, stack string) *harbor {
 	t.Helper()
+	return startHarborBy(t, anyTool(t), plugin, stack)
+}
+
+// anyTool is a real tool, or the test is skipped.
+func anyTool(t *testing.T) string {
+	t.Helper()
 	tool := cmp.Or(os.Getenv("TAFFRAIL_TEST_TOFU"), lookPath("terraform"), lookPath("tofu"))
 	if tool == "" {
 		t.Skip("neither terraform nor tofu is in PATH, and TAFFRAIL_TEST_TOFU names none: nothing was applied")
 	}
+	return tool
+}
+
+func startHarborBy(t *testing.T, tool, plugin, stack string) *harbor {
+	t.Helper()
 	if testing.Short() {
 		t.Skip("-short: nothing was applied")
 	}
 	work := t.TempDir()
 	h := &harbor{t: t, tool: tool, command: filepath.Join(work, "harbor"), dir: filepath.Join(work, "stack"), log: &strings.Builder{}}
-	mirror := filepath.Join(work, "mirror")
-	h.build("harbor", h.command)
-	h.build("terraform-provider-"+plugin, filepath.Join(mirror, "taffrail.example/practice", plugin, "0.1.0", platform, "terraform-provider-"+plugin+"_v0.1.0"))
+	mirror := filepath.Join(work, stage.Mirror)
+	const commands = "examples/harbor/cmd/"
+	err := stage.Build(work, map[string]string{
+		"harbor": commands + "harbor", stage.Plugin("taffrail.example/practice/"+plugin, "0.1.0"): commands + "terraform-provider-" + plugin,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	cli := filepath.Join(work, "cli.tfrc")
 	writeFile(t, cli, "provider_installation {\n  filesystem_mirror {\n    path = \""+mirror+"\"\n  }\n}\n")
 	url := h.serve(work)
@@ -83,14 +105,6 @@ func writeFile(t *testing.T, path, text string) {
 	t.Helper()
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
-	}
-}
-
-func (h *harbor) build(name, target string) {
-	h.t.Helper()
-	source := "github.com/taffrail-dev/taffrail/examples/harbor/cmd/" + name
-	if out, err := exec.Command("go", "build", "-buildvcs=false", "-o", target, source).CombinedOutput(); err != nil {
-		h.t.Fatalf("build %s: %v\n%s", name, err, out)
 	}
 }
 
@@ -173,6 +187,7 @@ func drift(s seen) []string {
 }
 
 func TestHarbor(t *testing.T) {
+	t.Parallel()
 	h := newHarbor(t)
 	t.Run("no drift right after an apply", func(t *testing.T) {
 		got := h.scan()
@@ -189,9 +204,6 @@ func TestHarbor(t *testing.T) {
 			t.Errorf("resource %+v", odd.Resource)
 		}
 	})
-	t.Run("contract", func(t *testing.T) {
-		plugtest.Stack(t, plugtest.StackCase{Want: 13, Folder: h.dir, Open: func(*testing.T) taffrail.Stack { return h.open() }})
-	})
 	t.Run("changes by hand", func(t *testing.T) { h.changeByHand(t) })
 	t.Run("faults", func(t *testing.T) { h.misbehave(t) })
 	t.Run("credentials", func(t *testing.T) { h.credentials(t) })
@@ -203,6 +215,12 @@ func TestHarbor(t *testing.T) {
 			}
 		}
 	})
+}
+
+// The contract counts what is left in the whole process, so that nothing else may run beside it.
+func TestHarborContract(t *testing.T) {
+	h := newHarbor(t)
+	plugtest.Stack(t, plugtest.StackCase{Want: 13, Folder: h.dir, Open: func(*testing.T) taffrail.Stack { return h.open() }})
 }
 
 func (h *harbor) changeByHand(t *testing.T) {

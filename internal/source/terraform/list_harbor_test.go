@@ -100,6 +100,7 @@ func inZone(c *Config) {
 }
 
 func TestHarborList(t *testing.T) {
+	t.Parallel()
 	h := newHarbor(t)
 	t.Run("nothing right after an apply", func(t *testing.T) {
 		once(t, h.open(inZone), taffrail.EveryType).want(t, "harbor_bucket harbor_dns_record harbor_firewall"+further, narrow)
@@ -308,6 +309,7 @@ func (h *harbor) listRaces(t *testing.T) {
 }
 
 func TestListStops(t *testing.T) {
+	t.Parallel()
 	h := newHarbor(t)
 	h.by("create", "bucket", "name=shadow")
 	h.by("fault", "set", "bucket", "hang")

@@ -80,6 +80,7 @@ func TestListWithoutLists(t *testing.T) {
 }
 
 func TestListMisbehaves(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		name   string
 		list   testprovider.List
@@ -211,6 +212,7 @@ func TestListSeals(t *testing.T) {
 }
 
 func TestListConfigured(t *testing.T) {
+	t.Parallel()
 	r := things(t, testprovider.List{Entries: entries("theirs")})
 	for _, tt := range []struct {
 		name  string

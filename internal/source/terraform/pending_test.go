@@ -29,8 +29,8 @@ func eachTool(t *testing.T, do func(t *testing.T, h *harbor)) {
 	}
 	for _, tool := range tools {
 		t.Run(filepath.Base(tool), func(t *testing.T) {
-			t.Setenv("TAFFRAIL_TEST_TOFU", tool)
-			do(t, newHarbor(t))
+			t.Parallel()
+			do(t, newHarborBy(t, tool))
 		})
 	}
 }
@@ -89,6 +89,7 @@ func desired(t *testing.T, o taffrail.Observation, name string) string {
 }
 
 func TestPending(t *testing.T) {
+	t.Parallel()
 	eachTool(t, func(t *testing.T, h *harbor) {
 		t.Run("nothing waits after an apply", h.nothingWaits)
 		t.Run("code that was not applied", h.codeWaits)
@@ -208,6 +209,7 @@ func (h *harbor) imports(t *testing.T) {
 
 // What the code wants ignored does not wait.
 func TestTrap5_IgnoredChangesDoNotWait(t *testing.T) {
+	t.Parallel()
 	h := newHarbor(t)
 	h.replace(t, "main.tf", `description = "Front door"`, "description = \"Side door\"\n  lifecycle {\n    ignore_changes = [description]\n  }")
 	if got := h.pending(); len(actions(got)) > 0 || len(wholeGaps(got)) > 0 {
@@ -217,6 +219,7 @@ func TestTrap5_IgnoredChangesDoNotWait(t *testing.T) {
 
 // Live against state and code against state are two questions, and a resource may answer yes to both.
 func TestTrap1_DriftAndPendingAreTwoAxes(t *testing.T) {
+	t.Parallel()
 	h := newHarbor(t)
 	h.replace(t, "main.tf", `description = "Front door"`, `description = "Side door"`)
 	h.by("set", "firewall/web", "default_action=allow")
@@ -235,6 +238,7 @@ func TestTrap1_DriftAndPendingAreTwoAxes(t *testing.T) {
 
 // A plan that fails takes nothing from what is live, and is no "nothing waits".
 func TestTrap2_FailedPlanIsAGap(t *testing.T) {
+	t.Parallel()
 	h := newHarbor(t)
 	h.add(t, "broken.tf", "resource \"harbor_bucket\" \"more\" {\n  name = var.nobody_declared_this\n}\n")
 	got := h.pending()
@@ -280,6 +284,7 @@ func (h *harbor) noTool(t *testing.T) {
 
 // The plan writes nothing into the stack, and neither sees nor touches a lock that somebody else holds.
 func TestTrap15_PlanTouchesNeitherStackNorLock(t *testing.T) {
+	t.Parallel()
 	h := newHarbor(t)
 	lock := filepath.Join(h.dir, ".terraform.tfstate.lock.info")
 	h.add(t, filepath.Base(lock), `{"ID":"someone","Operation":"OperationTypeApply"}`)

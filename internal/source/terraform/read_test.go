@@ -131,6 +131,7 @@ func TestTrap14_GoneOnceIsNotGone(t *testing.T) {
 
 // Whatever goes wrong while a resource is read leaves it unread: never gone, never in order. The others are read all the same.
 func TestTrap12_FailureIsNotDeletion(t *testing.T) {
+	t.Parallel()
 	cases := []struct {
 		fault  string
 		reason taffrail.Reason

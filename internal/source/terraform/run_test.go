@@ -207,6 +207,7 @@ func find(t *testing.T, r taffrail.TapReport, address string) taffrail.Tapped {
 
 // What is applied under a tap is what is applied without one, in both versions of the protocol, and the tap saw each resource.
 func TestTapChangesNothing(t *testing.T) {
+	t.Parallel()
 	for _, tc := range []struct {
 		plugin, stack, update string
 		resources             int
@@ -294,6 +295,7 @@ func madeUp(name, text string) bool {
 
 // An update is told by its paths, and no secret is told: neither one by the schema nor one by the code.
 func TestTapOfAnUpdate(t *testing.T) {
+	t.Parallel()
 	h := newHarbor(t).named()
 	code := filepath.Join(h.dir, "more.tf")
 	writeFile(t, code, "variable \"hidden\" {\n  sensitive = true\n  default   = \"hidden-7f3a9\"\n}\n\nresource \"harbor_bucket\" \"marked\" {\n  name = \"marked\"\n  tags = { note = var.hidden, more = sensitive(\"marked-5c1e2\") }\n}\n")
@@ -330,6 +332,7 @@ func TestTapOfAnUpdate(t *testing.T) {
 
 // Two configurations of one provider do not come in each other's way: each has a process of its own.
 func TestTapOfAliases(t *testing.T) {
+	t.Parallel()
 	h := startHarbor(t, "harbor", "../../../examples/harbor/stack").named()
 	code, _ := filepath.Glob(filepath.Join(h.dir, "*.tf"))
 	for _, name := range code {
@@ -386,6 +389,7 @@ resource "harbor_bucket" "there" {
 
 // A plan that was made without a tap is applied under one, and the other way round.
 func TestTapOfSavedPlans(t *testing.T) {
+	t.Parallel()
 	h := startHarbor(t, "harbor", "../../../examples/harbor/stack").named()
 	h.run(h.tool, "plan", "-input=false", "-out=p1")
 	if report, _ := h.tapped(0, "apply", "-input=false", "-no-color", "p1"); len(report.Tapped) < 5 {
@@ -397,6 +401,7 @@ func TestTapOfSavedPlans(t *testing.T) {
 
 // A change that fails is told as one that failed, and the tool ends as it would.
 func TestTapOfAFailure(t *testing.T) {
+	t.Parallel()
 	h := startHarbor(t, "harbor", "../../../examples/harbor/stack").named()
 	h.by("fault", "set", "bucket", "deny")
 	report, said := h.tapped(1, h.apply()...)
@@ -421,6 +426,7 @@ func TestTapOfAFailure(t *testing.T) {
 
 // Where the state does not say what is sensitive, no value is told.
 func TestTapWithoutTheStateAfterwards(t *testing.T) {
+	t.Parallel()
 	h := startHarbor(t, "harbor", "../../../examples/harbor/stack").named()
 	c := h.line(h.apply()...)
 	opened, err := h.watcher().Tap(t.Context(), c)
@@ -458,6 +464,7 @@ func TestTapEnviron(t *testing.T) {
 
 // A provider that dies ends the apply with the tool's own message, and nothing hangs.
 func TestTapOfAProviderThatDies(t *testing.T) {
+	t.Parallel()
 	h := newHarbor(t).named()
 	h.by("fault", "set", "bucket/logs", "crash")
 	_, said := h.tapped(1, h.apply("-var=environment=other")...)
@@ -470,6 +477,7 @@ func TestTapOfAProviderThatDies(t *testing.T) {
 
 // A SIGINT to the tool ends the apply gracefully: what is under way is told to stop, and the state is written.
 func TestTapOfAnInterruptedApply(t *testing.T) {
+	t.Parallel()
 	h := startHarbor(t, "harbor", "../../../examples/harbor/stack").named()
 	h.by("fault", "set", "database", "latency=5s")
 	cloud := filepath.Join(filepath.Dir(h.dir), "cloud.json.journal")

@@ -105,6 +105,7 @@ func TestProviderIsKeptWarm(t *testing.T) {
 
 // Whoever kills the provider is found out, and nobody else pays for it.
 func TestCrashIsBlamedOnTheCulprit(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	r.install()
 	var resources []res
@@ -130,6 +131,7 @@ func TestCrashIsBlamedOnTheCulprit(t *testing.T) {
 }
 
 func TestProviderThatDiesAllTheTimeIsGivenUp(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	r.install()
 	world := testprovider.World{}

@@ -12,6 +12,7 @@ import (
 
 // Whatever is wrong with one resource, all others are read.
 func TestTrap13_OneUnreadableResourceVoidsNoOther(t *testing.T) {
+	t.Parallel()
 	for fault, reason := range map[string]taffrail.Reason{
 		"diagnostic:403 Forbidden": taffrail.ReasonDenied, "diagnostic:boom": taffrail.ReasonError, "crash": taffrail.ReasonCrashed,
 		"garbage": taffrail.ReasonError, "silence": taffrail.ReasonError, "status:denied": taffrail.ReasonDenied,

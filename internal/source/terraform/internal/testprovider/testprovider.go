@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/hashicorp/terraform-plugin-go/tfprotov5"
 	"github.com/hashicorp/terraform-plugin-go/tfprotov5/tf5server"
@@ -95,6 +96,9 @@ func Install(root, version, platform, protocol, world string) (dir string, err e
 	}
 	// A program built with the race detector sleeps for a second before it ends, unless told otherwise.
 	script := fmt.Sprintf("#!/bin/sh\nGORACE=atexit_sleep_ms=0 %s=%s %s=%s exec %s\n", EnvProtocol, protocol, EnvWorld, shellQuote(world), shellQuote(self))
+	// A child that another test starts now would hold the file open for writing, and what is open for that cannot be run.
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
 	return dir, os.WriteFile(filepath.Join(dir, "terraform-provider-odd_v"+version), []byte(script), 0o700)
 }
 
