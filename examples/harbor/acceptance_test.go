@@ -12,6 +12,7 @@ import (
 )
 
 func TestAcceptance(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("-short: nothing was applied")
 	}

@@ -90,7 +90,10 @@ func inEachWorld(t *testing.T, test func(looker)) {
 }
 
 // TestUnmanaged is a stack's life beside objects that nobody declares.
-func TestUnmanaged(t *testing.T) { inEachWorld(t, looker.unmanaged) }
+func TestUnmanaged(t *testing.T) {
+	t.Parallel()
+	inEachWorld(t, looker.unmanaged)
+}
 
 // Reads and lists that are behind an apply show neither deletions nor strangers, once the second look is as late as they are.
 func TestTrap14_ReadsBehindAnApplyAreNoDrift(t *testing.T) { inEachWorld(t, looker.lags) }

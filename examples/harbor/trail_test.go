@@ -134,6 +134,7 @@ func peopled(t *testing.T, built *tools, program string) *world {
 
 // TestTrail applies the stack of all types as a pipeline, has people change it, and checks the trail against the truth.
 func TestTrail(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("-short: nothing was applied")
 	}

@@ -118,6 +118,7 @@ func (w *world) ask(others []score.Judge, note func(by string, said []score.Spot
 
 // TestScore does the deeds in rounds and scores each program against them.
 func TestScore(t *testing.T) {
+	t.Parallel()
 	w, others := newApplied(t)
 	sheet := score.New("examples/harbor", "harbor (6)")
 	w.ask(others, sheet.Fresh)
@@ -175,6 +176,7 @@ func newApplied(t *testing.T) (*world, []score.Judge) {
 
 // A permission that is missing is a gap, and the deeds beside it are found; a plan is no answer at all.
 func TestTrap12_PermissionErrorIsNotDeletion(t *testing.T) {
+	t.Parallel()
 	w, others := newApplied(t)
 	w.harbor("delete", "bucket/plain")
 	w.harbor("fault", "set", "firewall/web", "deny")

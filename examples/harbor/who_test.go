@@ -14,6 +14,7 @@ import (
 
 // TestWhoMovedIt has people change what a pipeline has applied, gives the trail to taffrail, and holds whom it names for each change against the truth.
 func TestWhoMovedIt(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("-short: nothing was applied")
 	}
