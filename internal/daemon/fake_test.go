@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -174,6 +175,7 @@ type nothing struct {
 
 // daemon is a daemon on the site, as a new process would have it.
 func (s *site) daemon() *Daemon {
+	var ticks sync.Mutex // the duties of a daemon that serves ask for the time at once
 	var r plug.Registry
 	plug.Add(&r, "file", func(context.Context, plug.Env, nothing) (audit.Guard, error) { return s.guard, nil })
 	plug.Add(&r, "file", func(context.Context, plug.Env, nothing) (audit.Keyring, error) { return s.keyring, nil })
@@ -185,7 +187,12 @@ func (s *site) daemon() *Daemon {
 	addWatcher(&r, s)
 	return New(Options{
 		Version: "test", DataDir: s.data, StateDir: "the guard's", ConfigDir: "the keys'", Plugins: &r, Installation: s.installation, Logger: slog.New(slog.DiscardHandler),
-		Now: func() time.Time { s.clock = s.clock.Add(time.Second); return s.clock },
+		Now: func() time.Time {
+			ticks.Lock()
+			defer ticks.Unlock()
+			s.clock = s.clock.Add(time.Second)
+			return s.clock
+		},
 	})
 }
 
