@@ -14,8 +14,8 @@ stage    := tools/stage
 # belongs to another user) the go command would fail instead of leaving it out.
 BUILDVCS := $(shell git status --porcelain >/dev/null 2>&1 && echo true || echo false)
 
-# Nothing else that is built needs it.
-export GOFLAGS := $(strip $(shell go env GOFLAGS) -buildvcs=false)
+# Nothing else that is built needs it. Without the paths of this checkout, what was compiled in another serves here.
+export GOFLAGS := $(strip $(shell go env GOFLAGS) -buildvcs=false -trimpath)
 
 .PHONY: help
 help: ## list the targets
