@@ -18,10 +18,6 @@ func (v *bundleVerifier) tie() error {
 	}
 	v.hashes = tlog.TileHashReader(tlog.Tree{N: v.head.Size, Hash: v.head.Root}, v.tiles)
 	v.level1At = -1
-	var err error
-	if v.edge, err = readEdge(v.manifest.From, v.hashes); err != nil {
-		return v.unlinked(err)
-	}
 	v.chronicle.begin(&v.report, v.manifest.From)
 	for _, cp := range v.earlier {
 		v.later = append(v.later, cp.Head)
@@ -34,6 +30,10 @@ func (v *bundleVerifier) tie() error {
 		}
 	}
 	slices.SortStableFunc(v.later, func(a, b Head) int { return cmp.Compare(a.Size, b.Size) })
+	var err error
+	if v.edge, err = readEdge(v.manifest.From, v.hashes); err != nil {
+		return v.unlinked(err)
+	}
 	return nil
 }
 
@@ -241,7 +241,7 @@ func (v *bundleVerifier) conclude() {
 	default:
 		r.settle(VerdictCompleteness, FindingNotChecked, "single entries are there, and nothing is said of any other")
 	}
-	if seen := m.To - m.From + int64(v.proved); !v.broken && seen > 0 {
+	if seen := v.next - m.From + int64(v.proved); !v.broken && seen > 0 {
 		r.settle(VerdictEntries, FindingOK, "%d entries are in the tree", seen)
 	}
 	v.concludeConsistency()
@@ -266,6 +266,8 @@ func (v *bundleVerifier) concludeConsistency() {
 	r := &v.report
 	d := r.verdict(VerdictConsistency)
 	switch {
+	case v.broken:
+		d.Detail = "there is no tree to compare with"
 	case d.Hint != "": // something could not be compared
 	case v.remembered != nil:
 		r.settle(VerdictConsistency, FindingOK, "the tree contains the one of %d entries that is remembered, and %d earlier checkpoints", v.remembered.Size, len(v.earlier))

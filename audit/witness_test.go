@@ -379,6 +379,9 @@ func FuzzVerifyBundle(f *testing.F) {
 	f.Add(a.export(audit.BundleRequest{
 		To: 30, Single: []int64{0}, Disclosures: a.disclosures, Receipts: []audit.Receipt{receipt(cp, "good", noon)}, Redactions: []audit.Redaction{{Entry: 3, Digest: "x", By: 5}},
 	}))
+	later := newArchive(f)
+	later.grow(520)
+	f.Add(later.export(audit.BundleRequest{From: 512, To: 520}))
 	policy := a.policy()
 	f.Fuzz(func(t *testing.T, bundle []byte) {
 		_, _ = audit.VerifyBundle(t.Context(), bytes.NewReader(bundle), policy, nil, map[string]audit.Checker{"good": checkReceipt})
