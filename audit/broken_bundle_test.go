@@ -48,6 +48,11 @@ func TestBundleThatIsTiedToNothing(t *testing.T) {
 	if diff := cmp.Diff(want, findings(got)); diff != "" {
 		t.Errorf("%s\n%s", diff, faults(got))
 	}
+	for _, v := range got.Verdicts {
+		if v.Finding == audit.FindingFailed && v.Detail != "" {
+			t.Errorf("%s failed, and says %q", v.Name, v.Detail)
+		}
+	}
 }
 
 // Of a range that is cut short only what came is said to be in the tree.

@@ -30,6 +30,7 @@ func (v *bundleVerifier) tie() error {
 		}
 	}
 	slices.SortStableFunc(v.later, func(a, b Head) int { return cmp.Compare(a.Size, b.Size) })
+	v.later = slices.Compact(v.later)
 	var err error
 	if v.edge, err = readEdge(v.manifest.From, v.hashes); err != nil {
 		return v.unlinked(err)
@@ -212,14 +213,26 @@ func (v *bundleVerifier) settleByTiles(h Head) {
 	root, err := treeAt(h.Size, v.hashes)
 	switch {
 	case errors.Is(err, ErrMissing):
-		d := v.report.verdict(VerdictConsistency)
-		d.Hint = fmt.Sprintf("ask for a bundle that also covers size %d", h.Size)
-		d.Detail = strings.TrimPrefix(d.Detail+fmt.Sprintf("; the bundle does not show whether the tree contains the one of %d entries that was %s", h.Size, v.source(h)), "; ")
+		v.unshown(h)
 	case err != nil:
 		v.report.fail(VerdictConsistency, "%v", err)
 	case root != h.Root:
 		v.contradiction(h)
 	}
+}
+
+// unshown notes that the bundle lacks the tiles for a size. For one that is remembered it must have them: else whoever makes bundles could lead
+// a verifier past what they remember, into another history.
+func (v *bundleVerifier) unshown(h Head) {
+	d := v.report.verdict(VerdictConsistency)
+	d.Hint = fmt.Sprintf("ask for a bundle that shows it: `taffrail log export --consistent-with %d`", h.Size)
+	text := fmt.Sprintf("the bundle does not show whether the tree contains the one of %d entries that was %s", h.Size, v.source(h))
+	if v.remembered != nil && h == *v.remembered {
+		v.report.Unlinked = true
+		v.report.fail(VerdictConsistency, "%s", text)
+		return
+	}
+	d.Detail = strings.TrimPrefix(d.Detail+"; "+text, "; ")
 }
 
 // conclude settles the verdicts that depend on everything.
@@ -265,6 +278,7 @@ func (v *bundleVerifier) before() string {
 func (v *bundleVerifier) concludeConsistency() {
 	r := &v.report
 	d := r.verdict(VerdictConsistency)
+	r.Unlinked = r.Unlinked && len(d.Faults) == 1 // a contradiction says more
 	switch {
 	case v.broken:
 		d.Detail = "there is no tree to compare with"

@@ -65,6 +65,9 @@ type BundleReport struct {
 	WithheldFields int `json:"withheld_fields"` // fields of which the entries hold the digest alone
 	Redacted       int `json:"redacted"`        // payloads and fields that were erased, as entries of the bundle tell
 
+	// Unlinked says that nothing is wrong with the consistency but that the bundle does not show it: it lacks the tiles for what is remembered.
+	Unlinked bool `json:"unlinked"`
+
 	Head Head `json:"-"` // to remember, if everything holds
 }
 
@@ -118,10 +121,8 @@ func (r *BundleReport) fail(name, format string, args ...any) {
 
 // settle says how a verdict went that did not fail.
 func (r *BundleReport) settle(name string, f Finding, format string, args ...any) {
-	v := r.verdict(name)
-	v.Detail = fmt.Sprintf(format, args...)
-	if v.Finding != FindingFailed {
-		v.Finding = f
+	if v := r.verdict(name); v.Finding != FindingFailed {
+		v.Finding, v.Detail = f, fmt.Sprintf(format, args...)
 	}
 }
 

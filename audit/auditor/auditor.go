@@ -3,7 +3,6 @@
 package auditor
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -24,6 +23,7 @@ const (
 	ExitForged     = 3 // something contradicts what is signed, or what was remembered
 	ExitUnsigned   = 4 // no key of the policy signed the checkpoint
 	ExitUnseen     = 5 // the policy asks for more witnesses than cosigned
+	ExitUnlinked   = 6 // it does not show whether the log contains what was remembered
 )
 
 // A Request names the files.
@@ -63,7 +63,7 @@ func Verify(ctx context.Context, r Request, stdin io.Reader) (audit.BundleReport
 	if err != nil || !report.OK() || r.Remember == "" {
 		return report, err
 	}
-	return report, remember(r.Remember, report.Head)
+	return report, remember(r.Remember, remembered, report.Head)
 }
 
 const maxSmall = 1 << 20
@@ -101,8 +101,9 @@ func recall(path string) (*audit.Head, error) {
 	return &head, nil
 }
 
-// remember writes a head in place of another: beside it, synced, renamed, and the folder synced.
-func remember(path string, head audit.Head) (err error) {
+// remember writes a head in place of the one that it was compared with: beside it, synced, renamed, and the folder synced. If another one
+// is there by now, it stays.
+func remember(path string, was *audit.Head, head audit.Head) (err error) {
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("remember the checkpoint: %w", err)
@@ -112,7 +113,7 @@ func remember(path string, head audit.Head) (err error) {
 	if err != nil {
 		return err
 	}
-	if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, text) {
+	if was != nil && *was == head {
 		return nil
 	}
 	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*.tmp")
@@ -124,6 +125,13 @@ func remember(path string, head audit.Head) (err error) {
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err
 	}
+	is, err := recall(path)
+	if err != nil {
+		return err
+	}
+	if (is == nil) != (was == nil) || is != nil && *is != *was {
+		return fmt.Errorf("%s: another verification has remembered something meanwhile; verify again", path)
+	}
 	if err := os.Rename(f.Name(), path); err != nil {
 		return err
 	}
@@ -134,7 +142,8 @@ func remember(path string, head audit.Head) (err error) {
 	return errors.Join(dir.Sync(), dir.Close())
 }
 
-// ExitStatus gives the class of an answer. No signature comes before a contradiction, and that before witnesses that are missing.
+// ExitStatus gives the class of an answer. No signature comes before a contradiction, that before witnesses that are missing, and
+// those before what the bundle does not show.
 func ExitStatus(r audit.BundleReport, err error) int {
 	if err != nil {
 		return ExitUnreadable
@@ -148,12 +157,24 @@ func ExitStatus(r audit.BundleReport, err error) int {
 		case audit.VerdictSignature:
 			return ExitUnsigned
 		case audit.VerdictQuorum:
-			if status == ExitVerified {
-				status = ExitUnseen
+			status = least(status, ExitUnseen)
+		case audit.VerdictConsistency:
+			if r.Unlinked {
+				status = least(status, ExitUnlinked)
+				break
 			}
+			status = ExitForged
 		default:
 			status = ExitForged
 		}
+	}
+	return status
+}
+
+// least gives way to whatever was found before.
+func least(status, other int) int {
+	if status == ExitVerified {
+		return other
 	}
 	return status
 }

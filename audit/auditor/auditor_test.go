@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -51,7 +53,10 @@ func newSite(t *testing.T, key string) *site {
 }
 
 // bundle grows the log to a size and exports all of it.
-func (s *site) bundle(size int64) string {
+func (s *site) bundle(size int64) string { return s.part(0, size) }
+
+// part grows the log to a size and exports it from an entry on.
+func (s *site) part(first, size int64) string {
 	s.t.Helper()
 	err := s.storage.Write(s.t.Context(), func(w audit.Writer) error {
 		from, err := w.Size()
@@ -68,10 +73,10 @@ func (s *site) bundle(size int64) string {
 		s.t.Fatal(err)
 	}
 	var b bytes.Buffer
-	if _, err := audit.WriteBundle(s.t.Context(), &b, s.storage, s.ring.Keys(), audit.BundleRequest{To: size}); err != nil {
+	if _, err := audit.WriteBundle(s.t.Context(), &b, s.storage, s.ring.Keys(), audit.BundleRequest{From: first, To: size}); err != nil {
 		s.t.Fatal(err)
 	}
-	return s.file(fmt.Sprintf("bundle-%d-%d.tar", size, s.offset), b.String())
+	return s.file(fmt.Sprintf("bundle-%d-%d-%d.tar", first, size, s.offset), b.String())
 }
 
 func (s *site) file(name, text string) string {
@@ -104,6 +109,7 @@ func TestClasses(t *testing.T) {
 	}
 	memory := filepath.Join(s.dir, "seen")
 	first, older, forked := s.bundle(10), s.bundle(20), thief.bundle(30)
+	past := thief.part(512, 600) // has no tile in which what is remembered ends
 	for _, tc := range []struct {
 		name    string
 		request auditor.Request
@@ -114,6 +120,8 @@ func TestClasses(t *testing.T) {
 		{"and grew", auditor.Request{Bundle: older, Policy: policy, Remember: memory}, auditor.ExitVerified, "contains the one of 10 entries that is remembered"},
 		{"an older copy", auditor.Request{Bundle: first, Policy: policy, Remember: memory}, auditor.ExitForged, "20 entries were remembered, and there are 10"},
 		{"another history by a stolen key", auditor.Request{Bundle: forked, Policy: policy, Remember: memory}, auditor.ExitForged, "does not contain the one of 20 entries that was remembered"},
+		{"and past what is remembered", auditor.Request{Bundle: past, Policy: policy, Remember: memory}, auditor.ExitUnlinked, "does not show whether the tree contains the one of 20 entries that was remembered"},
+		{"and with no witness either", auditor.Request{Bundle: past, Policy: s.file("strict", "log "+s.vkey+"\nwitness w "+w+"\nquorum w\n"), Remember: memory}, auditor.ExitUnseen, "NOT VERIFIED"},
 		{"which is not seen without a memory", auditor.Request{Bundle: forked, Policy: policy}, auditor.ExitVerified, "nothing was remembered"},
 		{"another key", auditor.Request{Bundle: first, Policy: s.file("other", "log "+newSite(t, "b").vkey+"\nquorum none\n")}, auditor.ExitUnsigned, "NOT VERIFIED"},
 		{"no witness", auditor.Request{Bundle: first, Policy: s.file("strict", "log "+s.vkey+"\nwitness w "+w+"\nquorum w\n")}, auditor.ExitUnseen, "asks for more witnesses than the 0 that cosigned"},
@@ -135,6 +143,45 @@ func TestClasses(t *testing.T) {
 	}
 	if left, _ := filepath.Glob(filepath.Join(s.dir, "*.tmp")); len(left) > 0 {
 		t.Errorf("left behind: %v", left)
+	}
+}
+
+// A meanwhile is a bundle; before more of it is read, something happens.
+type meanwhile struct {
+	io.Reader
+	happens func()
+}
+
+func (m *meanwhile) Read(p []byte) (int, error) {
+	m.happens()
+	return m.Reader.Read(p)
+}
+
+// Two verifications at once: the one that ends last never takes back what the other has remembered.
+func TestMemoryIsNotSetBack(t *testing.T) {
+	s := newSite(t, "a")
+	policy := s.file("policy", "log "+s.vkey+"\nquorum none\n")
+	memory := filepath.Join(s.dir, "seen")
+	first, second, middle := s.bundle(10), s.bundle(20), s.bundle(35)
+	for _, before := range []string{"", first} {
+		if before != "" {
+			if err := os.Remove(memory); err != nil {
+				t.Fatal(err)
+			}
+			s.verify(auditor.Request{Bundle: before, Policy: policy, Remember: memory})
+		}
+		data, err := os.ReadFile(middle)
+		if err != nil {
+			t.Fatal(err)
+		}
+		slow := &meanwhile{bytes.NewReader(data), sync.OnceFunc(func() { s.verify(auditor.Request{Bundle: s.bundle(60), Policy: policy, Remember: memory}) })}
+		report, err := auditor.Verify(t.Context(), auditor.Request{Bundle: "-", Policy: policy, Remember: memory}, slow)
+		if status := auditor.ExitStatus(report, err); status != auditor.ExitUnreadable || err == nil || !strings.Contains(err.Error(), "meanwhile") {
+			t.Errorf("exit status %d: %v", status, err)
+		}
+		if status, text := s.verify(auditor.Request{Bundle: second, Policy: policy, Remember: memory}); status != auditor.ExitForged || !strings.Contains(text, "60 entries were remembered") {
+			t.Errorf("exit status %d\n%s", status, text)
+		}
 	}
 }
 

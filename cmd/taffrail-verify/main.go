@@ -23,7 +23,8 @@ must have seen it (C2SP tlog-policy). With -remember, the checkpoint is kept in 
 file of yours, and the next bundle must contain what was seen before.
 
 Exit status: 0 verified; 1 a file could not be read; 3 something contradicts what
-is signed or remembered; 4 no key of the policy signed it; 5 too few witnesses.
+is signed or remembered; 4 no key of the policy signed it; 5 too few witnesses;
+6 it does not show whether the log contains what was remembered.
 `
 
 func main() {

@@ -25,7 +25,7 @@ func (a *app) verifyCommand() *cobra.Command {
 			"(C2SP tlog-policy). It asks no network, unless config.yaml names anchors that have to be asked. With --remember the checkpoint is kept in a file of yours, and the next bundle must contain what was seen before. " +
 			"The program taffrail-verify does the same, and is small enough to be read.\n\n" +
 			exitStatusHelp("0 verified", "1 a file could not be read", "3 something contradicts what is signed or remembered",
-				"4 no key of the policy signed it", "5 too few witnesses"),
+				"4 no key of the policy signed it", "5 too few witnesses", "6 it does not show whether the log contains what was remembered"),
 		Example: "taffrail verify evidence.tar --policy my.policy --remember prod.checkpoint",
 		Args:    cobra.ArbitraryArgs,
 		RunE: a.do(1, func(ctx context.Context, args []string) error {
