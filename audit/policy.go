@@ -77,12 +77,13 @@ type policyParser struct {
 	member map[string]bool // names that are members of a group already
 	keys   map[string]bool // public keys that were seen
 	ranges []func() error
+	ranged map[string]bool // keys whose sizes were seen
 	done   bool
 	only   string // the one word that may begin a line; empty: all
 }
 
 func newPolicyParser() *policyParser {
-	return &policyParser{policy: &Policy{}, names: map[string]*group{}, member: map[string]bool{}, keys: map[string]bool{}}
+	return &policyParser{policy: &Policy{}, names: map[string]*group{}, member: map[string]bool{}, keys: map[string]bool{}, ranged: map[string]bool{}}
 }
 
 func (p *policyParser) parse(text []byte) error {
@@ -103,6 +104,9 @@ func (p *policyParser) parse(text []byte) error {
 }
 
 func (p *policyParser) line(line string) error {
+	if strings.HasSuffix(line, "\r") {
+		return errors.New("it ends with a carriage return and a newline, and must end with a newline alone")
+	}
 	for i := range len(line) {
 		if c := line[i]; c < ' ' && c != '\t' || c == 0x7f {
 			return errors.New("it holds a control character")
@@ -131,14 +135,22 @@ func (p *policyParser) line(line string) error {
 	return fmt.Errorf("%.40q is none of log, witness, group, quorum", words[0])
 }
 
-// comment takes the one comment that says something.
+// comment takes the one comment that says something. What is nearly that one is refused: passed over, it would make a key valid for more.
 func (p *policyParser) comment(words []string) error {
-	if len(words) < 2 || words[0] != "#" || words[1] != "taffrail:valid" {
+	first := strings.TrimLeft(words[0], "#")
+	if first == "" && len(words) > 1 {
+		first = words[1]
+	}
+	if !strings.HasPrefix(strings.ToLower(first), "taffrail:") {
 		return nil
 	}
-	if len(words) != 5 {
+	if len(words) != 5 || words[0] != "#" || words[1] != "taffrail:valid" {
 		return errors.New("it must be: # taffrail:valid NAME+HASH FROM TO")
 	}
+	if p.ranged[words[2]] {
+		return fmt.Errorf("the sizes of %.120q stand there twice", words[2])
+	}
+	p.ranged[words[2]] = true
 	from, err := strconv.ParseInt(words[3], 10, 64)
 	if err != nil || from < 0 || from > maxSize {
 		return fmt.Errorf("%.40q is no size", words[3])

@@ -205,6 +205,7 @@ func TestPolicyRefuses(t *testing.T) {
 	a := newArchive(t)
 	_, w := witnessKey(t, "w")
 	other := strings.Replace(w, "w+", "v+", 1)
+	id := strings.Join(strings.Split(a.vkey, "+")[:2], "+")
 	for name, text := range map[string]string{
 		"no quorum":            "log " + a.vkey,
 		"two":                  "quorum none\nquorum none",
@@ -223,6 +224,14 @@ func TestPolicyRefuses(t *testing.T) {
 		"a range of no log":    "log " + a.vkey + "\n# taffrail:valid x+12345678 0 1\nquorum none",
 		"a range of no number": "log " + a.vkey + "\n# taffrail:valid x+12345678 0 x\nquorum none",
 		"a quorum of nobody":   "quorum x",
+		"ranges twice":         "log " + a.vkey + "\n# taffrail:valid " + id + " 0 9\n# taffrail:valid " + id + " 0 -\nquorum none",
+		"a range without room": "log " + a.vkey + "\n#taffrail:valid " + id + " 0 9\nquorum none",
+		"a range in capitals":  "log " + a.vkey + "\n# Taffrail:Valid " + id + " 0 9\nquorum none",
+		"a range misspelled":   "log " + a.vkey + "\n# taffrail:vaild " + id + " 0 9\nquorum none",
+		"a range, twice a #":   "log " + a.vkey + "\n## taffrail:valid " + id + " 0 9\nquorum none",
+		"a range of no sizes":  "log " + a.vkey + "\n# taffrail:valid " + id + " 9 9\nquorum none",
+		"a key of two names":   "witness x " + w + "\nwitness y " + w + "\ngroup g 2 x y\nquorum g",
+		"a name in two ways":   "witness x " + w + "\nwitness x " + strings.Replace(w, "w+", "v+", 1) + "\nquorum x",
 	} {
 		if _, err := audit.ParsePolicy([]byte(text)); err == nil {
 			t.Errorf("%s is taken", name)
