@@ -18,6 +18,9 @@ func (v *bundleVerifier) takeAnchor(h *tar.Header) error {
 		return errors.New("the manifest does not list it, or not here")
 	}
 	ref := v.manifest.Anchors[v.anchors]
+	if !plainKind(ref.Kind) || h.Name != receiptName(ref.Size, v.anchors, ref.Kind) {
+		return errors.New("it is not named by size, number and kind")
+	}
 	v.anchors++
 	cp, ok := v.signedAt(ref.Size)
 	if !ok {
@@ -25,6 +28,21 @@ func (v *bundleVerifier) takeAnchor(h *tar.Header) error {
 		return nil
 	}
 	return v.checkAnchor(ref, cp, Receipt{Size: ref.Size, Kind: ref.Kind, Anchor: ref.Anchor, At: ref.At, Data: data})
+}
+
+// receiptName is the file of the receipt with a number, from 0.
+func receiptName(size int64, number int, kind string) string {
+	return fmt.Sprintf("anchors/%d.%d.%s", size, number, kind)
+}
+
+// plainKind says whether a kind is a word that can stand in the name of a file, and that in a command for a shell.
+func plainKind(kind string) bool {
+	for _, c := range kind {
+		if (c < 'a' || c > 'z') && (c < '0' || c > '9') {
+			return false
+		}
+	}
+	return kind != ""
 }
 
 // checkAnchor asks the checker of the receipt's kind. What a checker says of the time bounds the entries, as a cosignature does.

@@ -296,7 +296,7 @@ func TestPayloadOfAnotherSize(t *testing.T) {
 		t.Fatal(err)
 	}
 	size := a.grow(2).Size
-	if got := verify(t, a.export(audit.BundleRequest{To: size}), a.policy(), nil); got.OK() || !strings.Contains(faults(got), "is not what its digest and size say") {
+	if got := verify(t, a.export(audit.BundleRequest{To: size}), a.policy(), nil); got.OK() || !strings.Contains(faults(got), "bytes, and the entry says") {
 		t.Error(faults(got))
 	}
 }

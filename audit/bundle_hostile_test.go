@@ -3,12 +3,16 @@ package audit_test
 import (
 	"archive/tar"
 	"bytes"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
+
+	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/taffrail-dev/taffrail/audit"
 )
@@ -202,5 +206,36 @@ func TestBundleOfManyCheckpoints(t *testing.T) {
 	got := verify(t, bundle, c.lenient(), nil)
 	if all := findings(got); all["consistency"] != audit.FindingOK || all["completeness"] != audit.FindingOK {
 		t.Error(faults(got))
+	}
+}
+
+// The log's owner can sign as many checkpoints as they like, each with lines of others around it: what is kept of them has a bound.
+func TestBundleOfLargeCheckpoints(t *testing.T) {
+	a := newArchive(t)
+	a.grow(100)
+	all := files(t, a.export(audit.BundleRequest{To: 100}))
+	line := "— someone.else " + base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{7}, 7000)) + "\n"
+	var notes []*file
+	for size := int64(1); size < 99; size++ {
+		var root tlog.Hash
+		err := a.storage.View(t.Context(), func(r audit.Reader) (err error) { root, err = tlog.TreeHash(size, r); return err })
+		if err != nil {
+			t.Fatal(err)
+		}
+		msg, err := a.ring.Sign(audit.Head{Origin: origin, Size: size, Root: root})
+		if err != nil {
+			t.Fatal(err)
+		}
+		name := fmt.Sprintf("checkpoints/%d.note", size)
+		notes = append(notes, &file{tar.Header{Name: name, Typeflag: tar.TypeReg, Mode: 0o644}, append(msg, strings.Repeat(line, 90)...)})
+	}
+	few := slices.Insert(slices.Clone(all), 2, notes[:10]...)
+	if got := verify(t, bundled(t, few), a.policy(), nil); findings(got)["consistency"] != audit.FindingOK {
+		t.Error(faults(got))
+	}
+	var bad *audit.BundleError
+	_, err := audit.VerifyBundle(t.Context(), bytes.NewReader(bundled(t, slices.Insert(slices.Clone(all), 2, notes...))), a.policy(), nil, nil)
+	if !errors.As(err, &bad) || !strings.Contains(err.Error(), "the earlier checkpoints have more than") {
+		t.Error(err)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -393,11 +394,62 @@ func TestBundleOfHostileArchives(t *testing.T) {
 		"entries twice":       append(good(), good()[len(good())-3:]...),
 		"a manifest of zeros": {plain("manifest.json", make([]byte, 1000))},
 		"an unknown file":     append(good(), plain("readme.txt", nil)),
+		"a history twice":     append(good()[:3], good()[2:]...),
+		"a tile twice":        append(good()[:4], good()[3:]...),
+		"tiles before keys":   append(append(good()[:2], good()[3]), append([]*file{good()[2]}, good()[4:]...)...),
+		"a policy too late":   append(good()[:4], append([]*file{plain("policy.informational.txt", nil)}, good()[4:]...)...),
+		"a policy twice":      append(good()[:3], append([]*file{plain("policy.informational.txt", nil), plain("policy.informational.txt", nil)}, good()[3:]...)...),
+		"a tile of no tree":   append(good()[:4], append([]*file{plain("tile/1/000.p/1", make([]byte, 32))}, good()[4:]...)...),
+		"a tile above all":    append(good()[:4], append([]*file{plain("tile/63/000.p/1", make([]byte, 32))}, good()[4:]...)...),
+		"a tile of before":    append(good()[:4], append([]*file{plain("tile/0/000.p/3", good()[3].data[:96])}, good()[4:]...)...),
+		"a tile too late":     append(good(), good()[3]),
 	} {
 		var bad *audit.BundleError
 		if _, err := audit.VerifyBundle(t.Context(), bytes.NewReader(bundled(t, all)), a.policy(), nil, nil); !errors.As(err, &bad) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// What stands behind single entries, and what a receipt is called: a name that a person may copy into a shell is made of size, number and kind.
+func TestBundleOfHostileNames(t *testing.T) {
+	a := newArchive(t)
+	cp := a.grow(20)
+	bundle := a.export(audit.BundleRequest{To: 20, Single: []int64{3}, Receipts: []audit.Receipt{stamped(t, cp, cp.Note, a.clock)}})
+	hostile := "anchors/20.0.rfc3161;touch hacked;"
+	for name, change := range map[string]func([]*file) []*file{
+		"entries behind single ones": func(all []*file) []*file {
+			i := slices.IndexFunc(all, func(f *file) bool { return strings.HasPrefix(f.Name, "tile/entries/") })
+			return slices.Insert(all, len(all)-1, all[i])
+		},
+		"a receipt": func(all []*file) []*file {
+			for _, f := range all {
+				if f.Name == "anchors/20.0.rfc3161" {
+					f.Name = hostile
+				}
+				f.data = bytes.ReplaceAll(f.data, []byte(`"anchors/20.0.rfc3161"`), []byte(`"`+hostile+`"`))
+			}
+			return all
+		},
+		"a kind": func(all []*file) []*file {
+			for _, f := range all {
+				if f.Name == "anchors/20.0.rfc3161" {
+					f.Name = hostile
+				}
+				f.data = bytes.ReplaceAll(f.data, []byte(`"anchors/20.0.rfc3161"`), []byte(`"`+hostile+`"`))
+				f.data = bytes.ReplaceAll(f.data, []byte(`"kind": "rfc3161"`), []byte(`"kind": "rfc3161;touch hacked;"`))
+			}
+			return all
+		},
+	} {
+		var bad *audit.BundleError
+		got, err := audit.VerifyBundle(t.Context(), bytes.NewReader(bundled(t, change(files(t, bundle)))), a.policy(), nil, nil)
+		if !errors.As(err, &bad) {
+			t.Errorf("%s: %v, %+v", name, err, got.Verdicts)
+		}
+	}
+	if _, err := audit.WriteBundle(t.Context(), io.Discard, a.storage, a.ring.Keys(), audit.BundleRequest{To: 20, Receipts: []audit.Receipt{{Size: 20, Kind: "a b"}}}); err == nil {
+		t.Error("a kind that is no word was written")
 	}
 }
 

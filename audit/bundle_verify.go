@@ -24,7 +24,8 @@ const (
 	maxDisclosures = 16 << 20  // of one entry
 	maxHistory     = 16 << 20
 	maxTotals      = 1 << 10
-	maxEarlier     = 1 << 17 // earlier checkpoints; not bytes
+	maxEarlier     = 1 << 17  // earlier checkpoints; not bytes
+	maxNotes       = 64 << 20 // all of these together
 )
 
 // A BundleError says that a file is no bundle: nothing was found out about the log.
@@ -77,6 +78,8 @@ type bundleVerifier struct {
 	note      []byte          // the newest checkpoint
 	trusted   bool            // the policy accepts it
 	earlier   []Checkpoint    // by size
+	noteBytes int             // of these
+	place     int             // among the files before the entries
 	anchors   int             // that were taken
 	unchecked []string        // what can be done about receipts that were not checked
 	tiles     memoryTiles     //
@@ -244,22 +247,28 @@ func (v *bundleVerifier) quorum(s Signed) {
 func (v *bundleVerifier) file(h *tar.Header) error {
 	name := h.Name
 	dir, base, _ := strings.Cut(name, "/")
-	first := v.hashes == nil && v.count == 0 // before any entry
+	place := placeOf(name)
+	if place > 0 {
+		if v.hashes != nil || place < v.place || place == v.place && single(place) {
+			return errors.New("it does not stand here in a bundle, or stands there twice")
+		}
+		v.place = place
+	}
 	switch {
-	case dir == "checkpoints" && first && v.anchors == 0:
+	case place == placeEarlier:
 		return v.takeEarlier(h, base)
-	case dir == "anchors" && first:
+	case place == placeAnchors:
 		return v.takeAnchor(h)
-	case name == "keys/history.jsonl" && first:
+	case place == placeHistory:
 		_, err := v.content(h, maxHistory)
 		return err
-	case name == "policy.informational.txt" && first:
+	case place == placePolicy:
 		_, err := v.content(h, maxPolicy)
 		return err
-	case strings.HasPrefix(name, "tile/entries/") && v.count == 0:
-		return v.takeEntries(h)
-	case dir == "tile" && first:
+	case place == placeTiles:
 		return v.takeTile(h)
+	case dir == "tile" && v.count == 0:
+		return v.takeEntries(h)
 	case dir == "leaves":
 		return v.takeLeaf(h, base)
 	case dir == "proofs":
@@ -274,6 +283,35 @@ func (v *bundleVerifier) file(h *tar.Header) error {
 	return errors.New("no such file stands here in a bundle")
 }
 
+// The places of what stands before the entries, in order.
+const (
+	placeEarlier = 1 + iota
+	placeAnchors
+	placeHistory
+	placePolicy
+	placeTiles
+)
+
+// placeOf gives the place of a file, and 0 for one that does not stand before the entries.
+func placeOf(name string) int {
+	switch dir, rest, _ := strings.Cut(name, "/"); {
+	case dir == "checkpoints":
+		return placeEarlier
+	case dir == "anchors":
+		return placeAnchors
+	case name == "keys/history.jsonl":
+		return placeHistory
+	case name == "policy.informational.txt":
+		return placePolicy
+	case dir == "tile" && !strings.HasPrefix(rest, "entries/"):
+		return placeTiles
+	}
+	return 0
+}
+
+// single says whether one file alone has the place.
+func single(place int) bool { return place == placeHistory || place == placePolicy }
+
 func (v *bundleVerifier) takeEarlier(h *tar.Header, base string) error {
 	msg, err := v.content(h, maxNote)
 	if err != nil {
@@ -282,6 +320,9 @@ func (v *bundleVerifier) takeEarlier(h *tar.Header, base string) error {
 	size, err := indexOf(base, ".note")
 	if n := len(v.earlier); err != nil || size >= v.head.Size || n > 0 && size <= v.earlier[n-1].Size || n == maxEarlier {
 		return fmt.Errorf("the earlier checkpoints are not in order, or are more than %d", maxEarlier)
+	}
+	if v.noteBytes += len(msg); v.noteBytes > maxNotes {
+		return fmt.Errorf("the earlier checkpoints have more than %d bytes", maxNotes)
 	}
 	s, err := v.policy.Open(msg)
 	switch {
@@ -300,6 +341,9 @@ func (v *bundleVerifier) takeTile(h *tar.Header) error {
 	t, err := ParseTile(h.Name)
 	if err != nil {
 		return err
+	}
+	if _, twice := v.tiles[h.Name]; twice || !t.of(v.head.Size) {
+		return errors.New("it is no tile of this tree, or stands there twice")
 	}
 	data, err := v.content(h, TileWidth*tlog.HashSize)
 	if err != nil {

@@ -101,7 +101,10 @@ func (b *bundler) chooseReceipts() error {
 			}
 			b.earlier[r.Size] = true
 		}
-		name := fmt.Sprintf("anchors/%d.%d.%s", r.Size, len(b.receipts), r.Kind)
+		if !plainKind(r.Kind) {
+			return fmt.Errorf("the kind %.40q of a receipt is no word of a-z and 0-9", r.Kind)
+		}
+		name := receiptName(r.Size, len(b.receipts), r.Kind)
 		b.receipts = append(b.receipts, r)
 		b.manifest.Anchors = append(b.manifest.Anchors, AnchorRef{File: name, Size: r.Size, Kind: r.Kind, Anchor: r.Anchor, At: r.At.UTC()})
 	}

@@ -57,6 +57,15 @@ func ParseTile(path string) (Tile, error) {
 	return t, nil
 }
 
+// of says whether a tree of this size has this tile of hashes: a full one, or the partial one at its end.
+func (t Tile) of(size int64) bool {
+	hashes := size >> (tileHeight * t.Level)
+	if t.Width == TileWidth {
+		return t.N < hashes>>tileHeight
+	}
+	return t.N == hashes>>tileHeight && int64(t.Width) == hashes%TileWidth
+}
+
 // Tiles calls f with each tile of hashes that a tree of this size has, level by level from the leaves, partial ones last in
 // their level. An error of f ends it and is returned as it is.
 func Tiles(size int64, f func(Tile) error) error {
