@@ -81,6 +81,7 @@ type Payload struct {
 type BundleRequest struct {
 	From, To   int64       // the range, widened to whole tiles; From equal to To is none
 	Single     []int64     // entries of which only the presence is to be proved
+	Under      int64       // size of the checkpoint that it stands under, which must be stored; 0 is the newest
 	Since      int64       // the bundle must show consistency with a tree of this size; 0 is none
 	Filter     string      // for people
 	Policy     []byte      // informational
@@ -99,7 +100,7 @@ type BundleRequest struct {
 	Disclosures func(index int64) ([]string, error)
 }
 
-// WriteBundle writes a bundle of what the log holds under its newest checkpoint, which one of its keys must have signed. What is written is
+// WriteBundle writes a bundle of what the log holds under a checkpoint, which one of its keys must have signed. What is written is
 // one snapshot, whatever is appended meanwhile. A range that reaches into what was pruned is refused, with an [ErrPruned]. It needs memory
 // for the entries of one tile.
 func WriteBundle(ctx context.Context, w io.Writer, s Storage, keys Keys, req BundleRequest) (Manifest, error) {

@@ -28,14 +28,7 @@ type bundler struct {
 
 // begin looks at the checkpoint, and settles what will be written.
 func (b *bundler) begin() error {
-	msg, err := b.r.Checkpoint()
-	if err != nil {
-		return err
-	}
-	if msg == nil {
-		return errors.New("nothing is signed yet")
-	}
-	if b.cp, err = b.keys.Open(msg); err != nil {
+	if err := b.under(); err != nil {
 		return err
 	}
 	size := b.cp.Size
@@ -65,6 +58,24 @@ func (b *bundler) begin() error {
 		return err
 	}
 	return b.chooseCheckpoints()
+}
+
+// under finds the checkpoint that everything stands under.
+func (b *bundler) under() (err error) {
+	var msg []byte
+	if b.req.Under > 0 {
+		msg, err = b.r.CheckpointAt(b.req.Under)
+	} else {
+		msg, err = b.r.Checkpoint()
+	}
+	if err != nil {
+		return err
+	}
+	if msg == nil {
+		return errors.New("nothing is signed yet, or not at that size")
+	}
+	b.cp, err = b.keys.Open(msg)
+	return err
 }
 
 // unpruned refuses what is not there any more.

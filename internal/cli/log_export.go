@@ -32,7 +32,8 @@ func (a *app) logExportCommand() *cobra.Command {
 		Short: "Write a bundle of evidence that anyone can verify offline",
 		Long: "Writes entries with all that proves them into one tar: checkpoint and cosignatures, tiles, payloads, fields, receipts. `taffrail verify`, or the small program taffrail-verify, checks it without asking anybody, by the verifier's own policy. " +
 			"A range (--from, --to) has no hole: what is withheld is payloads, and they are counted. With --filter it is still the whole range, and only entries that fit have their payloads in the bundle. " +
-			"Of single entries (--entry, --drift) only the presence is proved, never that there is no other. " + keepHelp +
+			"Of single entries (--entry, --drift) only the presence is proved, never that there is no other. " +
+			"Where witnesses are configured they are asked first, so that the bundle stands under a checkpoint that they have cosigned. " + keepHelp +
 			exitStatusHelp("0 done", "1 error", "3 the log is not what was written"),
 		Example: "taffrail log export --from 0 --file evidence.tar\n\n# everything about one drift\ntaffrail log export --drift drift-4e1b0c9d8a7f6e5d --file drift.tar\n\n# the whole range, with the payloads of one resource alone\ntaffrail log export --from 0 --filter --resource aws_s3_bucket.logs --file bucket.tar",
 		Args:    cobra.ArbitraryArgs,

@@ -15,8 +15,8 @@ import (
 	"github.com/taffrail-dev/taffrail/internal/store"
 )
 
-// ExportLog implements [LogKeeper]. The bundle stands under the checkpoint that covers the intent to write it, so that it is in the log
-// before a byte is given out.
+// ExportLog implements [LogKeeper]. The bundle stands under a checkpoint that covers the intent to write it, so that it is in the log before a
+// byte is given out, and that the witnesses were shown: a verifier who asks for a quorum could believe no other.
 func (d *Daemon) ExportLog(ctx context.Context, r ExportRequest, to io.Writer) (ExportReport, error) {
 	l, err := d.current()
 	if err != nil {
@@ -34,6 +34,7 @@ func (d *Daemon) ExportLog(ctx context.Context, r ExportRequest, to io.Writer) (
 	counted := &counter{w: io.MultiWriter(to, digest)}
 	var report ExportReport
 	write := func(ctx context.Context) error {
+		e.show(ctx)
 		return l.store.Read(ctx, func(tx *store.Tx) error {
 			request, err := e.bundle(tx, keys)
 			if err == nil {
@@ -82,6 +83,31 @@ type export struct {
 	request ExportRequest
 	single  []int64
 	fits    map[int64]bool // entries of the range whose payloads are wanted; nil: all
+	under   int64          // size of the checkpoint that enough witnesses have cosigned; 0: they have not, or there are none
+	notes   []string       // for people
+}
+
+// show has the witnesses cosign, where there are any. Evidence is written in any case: whether it is enough is for who verifies it. What the
+// witnesses said against it stands in the bundle, for people.
+func (e *export) show(ctx context.Context) {
+	if e.daemon.options.Installation.Witnesses.Policy == "" {
+		return
+	}
+	r, err := e.daemon.WitnessLog(ctx)
+	if err == nil && r.Quorum {
+		e.under = r.Size
+		return
+	}
+	note := "too few witnesses have cosigned the checkpoint"
+	if err != nil {
+		note += fmt.Sprintf("; %v", err)
+	}
+	for _, w := range r.Witnesses {
+		if w.At == nil {
+			note += fmt.Sprintf("; %s %s", w.Name, w.Error)
+		}
+	}
+	e.notes = append(e.notes, note)
 }
 
 // choose finds out what belongs into the bundle, before anything is intended.
@@ -191,7 +217,7 @@ func (e *export) bundle(tx *store.Tx, keys audit.Keys) (r audit.BundleRequest, e
 		return r, err
 	}
 	r = audit.BundleRequest{
-		From: e.request.From, To: e.request.To, Single: e.single, Since: e.request.Since, Filter: filterText(e.request.Filter),
+		From: e.request.From, To: e.request.To, Single: e.single, Since: e.request.Since, Under: e.under, Notes: e.notes, Filter: filterText(e.request.Filter),
 		Policy: []byte(policy), Program: "taffrail/" + e.daemon.options.Version, Made: e.daemon.now(),
 		Payloads: e.payloads, Blob: func(digest string) ([]byte, error) { return tx.Blob(taffrail.BlobRef{SHA256: digest}) },
 		Disclosures: func(index int64) ([]string, error) { return disclosures(tx, index) },

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"bytes"
 	"context"
 	"crypto/ed25519"
 	"errors"
@@ -84,6 +85,51 @@ func TestWitnessLog(t *testing.T) {
 		t.Errorf("%+v %v", status, err)
 	}
 	wellAt(t, s)
+}
+
+// An auditor whose policy asks for the witness can believe what is exported, with nothing else done for it, and whatever is signed meanwhile.
+func TestEvidenceIsWitnessed(t *testing.T) {
+	s, w := witnessedSite(t)
+	d := s.start(t)
+	scanOnce(t, d)
+	text, err := d.LogPolicy(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	policy, err := audit.ParsePolicy(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var gone error
+	s.witness = cosigning(func(ctx context.Context, g audit.Growth) ([]byte, error) {
+		if gone != nil {
+			return nil, gone
+		}
+		line, err := w.AddCheckpoint(ctx, g)
+		scanOnce(t, d)
+		return line, err
+	})
+	for _, r := range []ExportRequest{{From: 0, To: -1, Payloads: true}, {Entries: []int64{1}}, {From: 0, To: 2, Since: 2}} {
+		var b bytes.Buffer
+		report, err := d.ExportLog(t.Context(), r, &b)
+		if err != nil || len(report.Manifest.Notes) > 0 {
+			t.Fatalf("%+v %v", report, err)
+		}
+		got, err := audit.VerifyBundle(t.Context(), &b, policy, nil, nil)
+		if err != nil || !got.OK() || got.Signed != "WITNESSED(1)" || got.Size <= report.Log.First {
+			t.Errorf("%+v %v", got, err)
+		}
+	}
+	// Without it there is evidence all the same, which says what is missing.
+	gone = errors.New("no route to host")
+	var b bytes.Buffer
+	report, err := d.ExportLog(t.Context(), ExportRequest{From: 0, To: -1}, &b)
+	if err != nil || len(report.Manifest.Notes) != 1 || !strings.Contains(report.Manifest.Notes[0], "pier silent: no route to host") {
+		t.Errorf("%+v %v", report, err)
+	}
+	if got, err := audit.VerifyBundle(t.Context(), &b, policy, nil, nil); err != nil || got.OK() || got.Signed != "SIGNED-ONLY" {
+		t.Errorf("%+v %v", got, err)
+	}
 }
 
 // TestOnlyTheWitnessSeesThatLogAndGuardWereSetBack is the one attack that signature and guard cannot see.
