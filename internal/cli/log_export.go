@@ -31,7 +31,7 @@ func (a *app) logExportCommand() *cobra.Command {
 		Use:   "export",
 		Short: "Write a bundle of evidence that anyone can verify offline",
 		Long: "Writes entries with all that proves them into one tar: checkpoint and cosignatures, tiles, payloads, fields, receipts. `taffrail verify`, or the small program taffrail-verify, checks it without asking anybody, by the verifier's own policy. " +
-			"A range (--from, --to) has no hole: what is withheld is payloads, and they are counted. With --filter it is still the whole range, and only entries that fit have their payloads in the bundle. " +
+			"A range (--from, --to) has no hole: what is withheld is payloads, and they are counted. With --filter it is still the whole range, and only entries that fit have their payloads and fields in the bundle. Entries that come along with a tile have neither. It is verified on the way: no file is written that does not verify. " +
 			"Of single entries (--entry, --drift) only the presence is proved, never that there is no other. " +
 			"Where witnesses are configured they are asked first, so that the bundle stands under a checkpoint that they have cosigned. " + keepHelp +
 			exitStatusHelp("0 done", "1 error", "3 the log is not what was written"),
@@ -44,7 +44,7 @@ func (a *app) logExportCommand() *cobra.Command {
 	flags.Int64Var(&f.request.To, "to", -1, "the first entry after the range (else the end)")
 	flags.Int64SliceVar(&f.request.Entries, "entry", nil, "single entries")
 	flags.StringVar((*string)(&f.request.Drift), "drift", "", "all entries of a drift, and of the scans that saw it")
-	flags.BoolVar(&f.filtered, "filter", false, "payloads only of the entries that the following flags name")
+	flags.BoolVar(&f.filtered, "filter", false, "payloads and fields only of the entries that the following flags name")
 	f.search.add(cmd)
 	flags.BoolVar(&f.bare, "no-payloads", false, "no payloads at all")
 	flags.Int64Var(&f.request.Since, "consistent-with", 0, "a size that the verifier remembers: the bundle shows that the log contains that one")

@@ -8,7 +8,10 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"slices"
+	"strings"
+	"sync"
 
 	"github.com/taffrail-dev/taffrail"
 	"github.com/taffrail-dev/taffrail/audit"
@@ -37,9 +40,10 @@ func (d *Daemon) ExportLog(ctx context.Context, r ExportRequest, to io.Writer) (
 		e.show(ctx)
 		return l.store.Read(ctx, func(tx *store.Tx) error {
 			request, err := e.bundle(tx, keys)
-			if err == nil {
-				report.Manifest, err = audit.WriteBundle(ctx, counted, view{tx}, keys, request)
+			if err != nil {
+				return err
 			}
+			report.Manifest, err = writeVerified(ctx, counted, view{tx}, keys, request)
 			return err
 		})
 	}
@@ -51,6 +55,38 @@ func (d *Daemon) ExportLog(ctx context.Context, r ExportRequest, to io.Writer) (
 	})
 	report.SHA256, report.Bytes = hex.EncodeToString(digest.Sum(nil)), counted.n
 	return report, err
+}
+
+// writeVerified writes a bundle, and verifies it on the way as an auditor will: an entry that was changed in the database must not be found
+// out by them first. If it does not verify, what was written is worth nothing.
+func writeVerified(ctx context.Context, to io.Writer, s audit.Storage, keys audit.Keys, request audit.BundleRequest) (m audit.Manifest, err error) {
+	policy, err := audit.ParsePolicy([]byte(keys.String() + "quorum none\n"))
+	if err != nil {
+		return m, err
+	}
+	r, w := io.Pipe()
+	var report audit.BundleReport
+	var failed error
+	var reading sync.WaitGroup
+	reading.Go(func() {
+		report, failed = audit.VerifyBundle(ctx, r, policy, nil, nil)
+		_, _ = io.Copy(io.Discard, r) // so that the writer comes to its end
+	})
+	m, err = audit.WriteBundle(ctx, io.MultiWriter(to, w), s, keys, request)
+	_ = w.CloseWithError(err)
+	reading.Wait()
+	if err != nil || failed != nil {
+		return m, cmp.Or(err, failed)
+	}
+	for _, v := range report.Verdicts {
+		if v.Finding == audit.FindingFailed {
+			return m, &taffrail.Error{
+				Op: "export log", Kind: taffrail.KindCorrupt, Err: fmt.Errorf("the bundle does not verify: %s: %s", v.Name, strings.Join(v.Faults, "; ")),
+				Hint: "what is stored was changed: run `taffrail log verify`, and bring back a copy that verifies",
+			}
+		}
+	}
+	return m, nil
 }
 
 // A counter counts what is written.
@@ -82,7 +118,8 @@ type export struct {
 	daemon  *Daemon
 	request ExportRequest
 	single  []int64
-	fits    map[int64]bool // entries of the range whose payloads are wanted; nil: all
+	fits    map[int64]bool // entries of the range whose payloads and fields are wanted; nil: all
+	end     int64          // of the range that was asked for
 	under   int64          // size of the checkpoint that enough witnesses have cosigned; 0: they have not, or there are none
 	notes   []string       // for people
 }
@@ -117,8 +154,8 @@ func (e *export) choose(tx *store.Tx) error {
 		return err
 	}
 	r := &e.request
-	if r.To < 0 {
-		r.To = size
+	if e.end = r.To; r.To < 0 {
+		r.To, e.end = size, math.MaxInt64
 	}
 	if r.From < 0 || r.To > size || r.From > r.To || r.Since < 0 || r.Since > size {
 		return &taffrail.Error{
@@ -220,7 +257,12 @@ func (e *export) bundle(tx *store.Tx, keys audit.Keys) (r audit.BundleRequest, e
 		From: e.request.From, To: e.request.To, Single: e.single, Since: e.request.Since, Under: e.under, Notes: e.notes, Filter: filterText(e.request.Filter),
 		Policy: []byte(policy), Program: "taffrail/" + e.daemon.options.Version, Made: e.daemon.now(),
 		Payloads: e.payloads, Blob: func(digest string) ([]byte, error) { return tx.Blob(taffrail.BlobRef{SHA256: digest}) },
-		Disclosures: func(index int64) ([]string, error) { return disclosures(tx, index) },
+		Disclosures: func(index int64) ([]string, error) {
+			if !e.wanted(index) {
+				return nil, nil
+			}
+			return disclosures(tx, index)
+		},
 	}
 	err = tx.Receipts(func(receipt audit.Receipt) error {
 		if receipt.Kind != receiptWitnesses { // those are cosignatures, which the checkpoints bear
@@ -254,9 +296,17 @@ func disclosures(tx *store.Tx, index int64) (all []string, err error) {
 	return all, err
 }
 
+// wanted says whether what belongs to an entry is to be given out: not if the entry is there for the sake of its tile or of completeness alone.
+func (e *export) wanted(index int64) bool {
+	if slices.Contains(e.single, index) {
+		return true
+	}
+	return index >= e.request.From && index < e.end && (e.fits == nil || e.fits[index])
+}
+
 // payloads names those that an entry names and that are wanted.
 func (e *export) payloads(index int64, leaf []byte) ([]audit.Payload, error) {
-	if !e.request.Payloads || e.fits != nil && !e.fits[index] && !slices.Contains(e.single, index) {
+	if !e.request.Payloads || !e.wanted(index) {
 		return nil, nil
 	}
 	entry, err := taffrail.ParseEntry(leaf)

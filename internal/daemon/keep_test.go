@@ -374,6 +374,56 @@ func TestExportAndSearch(t *testing.T) {
 	}
 }
 
+// What belongs to entries that nobody asked for stays here, also where they are in the bundle for the sake of their tile, or of completeness.
+func TestExportGivesOutWhatWasAskedForAlone(t *testing.T) {
+	_, d := kept(t)
+	held, err := d.HoldLog(t.Context(), HoldRequest{From: 0, Reason: "case 17", By: "jane"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	policy, err := d.LogPolicy(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, tc := range map[string]struct {
+		request          ExportRequest
+		payloads, fields bool
+	}{
+		"everything":                   {ExportRequest{To: -1, Payloads: true}, true, true},
+		"up to the last":               {ExportRequest{To: held.First, Payloads: true}, true, false},
+		"the first":                    {ExportRequest{To: 1, Payloads: true}, false, false},
+		"from the last on":             {ExportRequest{From: held.First, To: held.First + 1, Payloads: true}, false, true},
+		"what fits":                    {ExportRequest{To: -1, Payloads: true, Filter: &SearchRequest{Types: []taffrail.EntryType{taffrail.EntryDriftFound}}}, true, false},
+		"what fits, and has no things": {ExportRequest{To: -1, Payloads: true, Filter: &SearchRequest{Types: []taffrail.EntryType{taffrail.EntryHeld}}}, false, true},
+		"one in a range":               {ExportRequest{To: 1, Entries: []int64{held.First}, Payloads: true}, false, true},
+	} {
+		var b bytes.Buffer
+		if _, err := d.ExportLog(t.Context(), tc.request, &b); err != nil {
+			t.Fatal(err)
+		}
+		p, err := audit.ParsePolicy(policy)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := audit.VerifyBundle(t.Context(), &b, p, nil, nil)
+		if err != nil || !got.OK() || (got.Payloads > 0) != tc.payloads || (got.Disclosed > 0) != tc.fields || got.WithheldFields == 0 && !tc.fields {
+			t.Errorf("%s: %+v %v", name, got, err)
+		}
+	}
+}
+
+// An auditor is not the first to find out that an entry was changed: nothing is given out for evidence that does not verify.
+func TestExportOfAForgedEntryIsRefused(t *testing.T) {
+	for name, r := range map[string]ExportRequest{"a range": {To: -1}, "by itself": {Entries: []int64{2}}} {
+		s, _, _ := attacked(t)
+		edit(t, s.data, "UPDATE entry SET body = replace(body, 'thing.a', 'thing.b') WHERE idx = 2")
+		d := s.start(t)
+		if _, err := d.ExportLog(t.Context(), r, &bytes.Buffer{}); taffrail.KindOf(err) != taffrail.KindCorrupt || taffrail.HintOf(err) == "" {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 type brokenWriter struct{}
 
 func (brokenWriter) Write([]byte) (int, error) { return 0, errStruck }
