@@ -185,12 +185,12 @@ func beyond(ctx context.Context, s Storage, name string, seen int64) error {
 // classify tells a refusal from silence, and a refusal that contradicts our history from others.
 func classify(name string, g Growth, cp Checkpoint, err error) (Reply, error) {
 	for _, other := range []error{ErrOtherTree, ErrUnprovedTree} {
-		if errors.Is(err, other) {
+		if errors.Is(err, other) && g.Old > 0 { // there is one tree without entries
 			c := corrupt(hintWitness, "witness %s has seen another tree of %d entries than the one that is in this log of %d", name, g.Old, cp.Size)
 			return ReplyRefused, c.in(PartGuard).at(0, g.Old).because(err)
 		}
 	}
-	for _, refusal := range []error{ErrUnknownLog, ErrNotTheLogs, ErrBadGrowth} {
+	for _, refusal := range []error{ErrUnknownLog, ErrNotTheLogs, ErrBadGrowth, ErrOtherTree, ErrUnprovedTree} {
 		if errors.Is(err, refusal) {
 			return ReplyRefused, err
 		}

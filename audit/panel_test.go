@@ -124,6 +124,8 @@ func TestPanelWithAWitnessThatIsNoGood(t *testing.T) {
 		"no note":               {saying("\n\n\n\x00\xff", nil), audit.ReplyRefused, "no cosignature of this checkpoint"},
 		"it does not know us":   {saying("", fmt.Errorf("witness: %w", audit.ErrUnknownLog)), audit.ReplyRefused, "not known"},
 		"it knows another key":  {saying("", audit.ErrNotTheLogs), audit.ReplyRefused, "no key of the log"},
+		"another empty tree":    {saying("", audit.ErrUnprovedTree), audit.ReplyRefused, "does not contain the one before"},
+		"an empty tree twice":   {saying("", audit.ErrOtherTree), audit.ReplyRefused, "another tree of this size"},
 		"always behind":         {saying("", &audit.OldSizeError{Size: 3}), audit.ReplyBehind, "last is 3"},
 		"a clock in the future": {func(c *court) audit.Cosigning { return at(c, time.Hour) }, audit.ReplyRefused, "1h0m0s off"},
 		"a clock in the past":   {func(c *court) audit.Cosigning { return at(c, -time.Hour) }, audit.ReplyRefused, "-1h0m0s off"},

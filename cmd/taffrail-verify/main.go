@@ -53,16 +53,23 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	r.Bundle = files[0]
 	report, err := auditor.Verify(ctx, r, stdin)
 	switch {
+	case err != nil && *asJSON:
+		fmt.Fprintln(stderr, "taffrail-verify:", err)
+		err = errors.Join(err, encode(stdout, map[string]string{"error": err.Error()}))
 	case err != nil:
 		fmt.Fprintln(stderr, "taffrail-verify:", err)
 	case *asJSON:
-		e := json.NewEncoder(stdout)
-		e.SetIndent("", "  ")
-		err = e.Encode(report)
+		err = encode(stdout, report)
 	default:
 		_, err = fmt.Fprint(stdout, auditor.Text(report))
 	}
 	return auditor.ExitStatus(report, err)
+}
+
+func encode(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
 }
 
 // parse takes flags before and behind the files.

@@ -22,6 +22,7 @@ func TestUsage(t *testing.T) {
 		{[]string{"a", "b", "--policy", "p"}, auditor.ExitUnreadable, "Exit status"},
 		{[]string{"-", "--nonsense"}, auditor.ExitUnreadable, "Exit status"},
 		{[]string{"-", "--policy", filepath.Join(t.TempDir(), "none")}, auditor.ExitUnreadable, "no such file"},
+		{[]string{"-", "-json", "--policy", filepath.Join(t.TempDir(), "none")}, auditor.ExitUnreadable, "\"error\": \"read policy"},
 	} {
 		var out strings.Builder
 		if status := run(t.Context(), tc.args, strings.NewReader(""), &out, &out); status != tc.status || !strings.Contains(out.String(), tc.says) {
