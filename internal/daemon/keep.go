@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -87,7 +88,10 @@ func (d *Daemon) PruneLog(ctx context.Context, r PruneRequest) (PruneReport, err
 				body.Before -= body.Before % audit.TileWidth
 			}
 		}
-		return err
+		if err != nil {
+			return err
+		}
+		return prunable(tx, body.Before)
 	})
 	if err != nil {
 		return PruneReport{}, err
@@ -106,6 +110,31 @@ func (d *Daemon) PruneLog(ctx context.Context, r PruneRequest) (PruneReport, err
 		return body, err
 	})
 	return report, err
+}
+
+// prunable refuses what cannot be pruned, before anything is intended: whole tiles alone, and never the last entry.
+func prunable(tx *store.Tx, before int64) error {
+	size, err := tx.Size()
+	if err != nil {
+		return err
+	}
+	pruned, err := tx.Pruned()
+	if err != nil {
+		return err
+	}
+	var why string
+	most := max(0, size-1) / audit.TileWidth * audit.TileWidth
+	switch {
+	case most <= pruned:
+		why = fmt.Sprintf("of the %d entries from %d on, whole tiles of %d alone can be dropped, and never the last entry", size-pruned, pruned, audit.TileWidth)
+	case before <= pruned:
+		why = fmt.Sprintf("there are no entries before %d to be dropped", before)
+	case before > most, before%audit.TileWidth != 0:
+		why = fmt.Sprintf("%d is no multiple of %d from %d to %d", before, audit.TileWidth, pruned+audit.TileWidth, most)
+	default:
+		return nil
+	}
+	return &taffrail.Error{Op: "prune log", Kind: taffrail.KindInvalid, Err: errors.New(why), Hint: "nothing was dropped; `taffrail log status` says how many entries there are"}
 }
 
 // look runs a check on a snapshot of the log, before anything is intended.

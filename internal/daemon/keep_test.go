@@ -277,6 +277,27 @@ func long(t *testing.T, d *Daemon, size int64) {
 	}
 }
 
+// What cannot be pruned is refused with what could be, and before anything is intended.
+func TestPruneWhatIsNotThere(t *testing.T) {
+	_, d := kept(t)
+	refused := func(r PruneRequest, says string) {
+		t.Helper()
+		r.Reason = "retention"
+		if _, err := d.PruneLog(t.Context(), r); taffrail.KindOf(err) != taffrail.KindInvalid || taffrail.HintOf(err) == "" || !strings.Contains(err.Error(), says) {
+			t.Errorf("%+v: %v", r, err)
+		}
+	}
+	refused(PruneRequest{Before: 256}, "whole tiles of 256 alone")
+	long(t, d, 600)
+	refused(PruneRequest{Before: 1024}, "1024 is no multiple of 256 from 256 to 512")
+	refused(PruneRequest{Before: 300}, "300 is no multiple of 256 from 256 to 512")
+	refused(PruneRequest{Before: -256}, "no entries before -256")
+	refused(PruneRequest{OlderThan: time.Unix(1, 0)}, "no entries before 0")
+	if all := entriesOf(t, d, taffrail.EntryPruned); len(all) > 0 {
+		t.Errorf("%d entries tell of it", len(all))
+	}
+}
+
 func TestPruneLog(t *testing.T) {
 	s, d := kept(t)
 	long(t, d, 600)
