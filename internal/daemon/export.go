@@ -163,6 +163,16 @@ func (e *export) choose(tx *store.Tx) error {
 			Hint: fmt.Sprintf("the log has %d entries", size),
 		}
 	}
+	pruned, err := tx.Pruned()
+	if err != nil {
+		return err
+	}
+	if r.From < r.To && r.From < pruned {
+		return &taffrail.Error{
+			Op: "export log", Kind: taffrail.KindNotFound, Err: fmt.Errorf("the bodies of the entries before %d were pruned", pruned),
+			Hint: fmt.Sprintf("export a range from %d on; `taffrail log search --type log.pruned` says when and why", pruned),
+		}
+	}
 	wanted := map[int64]bool{}
 	for _, index := range r.Entries {
 		if _, err := entryAt(tx, index); err != nil {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -316,6 +317,9 @@ func TestPruneLog(t *testing.T) {
 		t.Fatalf("%+v %v", report, err)
 	}
 	wellAt(t, s)
+	if _, err := d.ExportLog(t.Context(), ExportRequest{To: -1}, io.Discard); taffrail.KindOf(err) != taffrail.KindNotFound || !strings.Contains(taffrail.HintOf(err), "from 512 on") {
+		t.Errorf("a pruned range: %v", err)
+	}
 	if err := d.Entries(t.Context(), 0, 3, func(LogEntry) error { return nil }); taffrail.KindOf(err) != taffrail.KindNotFound || !strings.Contains(err.Error(), "pruned") {
 		t.Errorf("a pruned entry: %v", err)
 	}
