@@ -363,7 +363,71 @@ func TestReadingGoesOnWhereNothingCanBeSigned(t *testing.T) {
 	}
 }
 
+// A stampConfig is the settings of an authority, as far as whoever checks needs them.
+type stampConfig struct {
+	Name   string `yaml:"name"`
+	URL    string `yaml:"url"`
+	CAFile string `yaml:"ca_file"`
+}
+
+// A fakeAuthority checks what it is called and whom it believes, as a real one does.
+type fakeAuthority struct{ config stampConfig }
+
+func (fakeAuthority) Anchor(context.Context, audit.Checkpoint) (audit.Receipt, error) {
+	return audit.Receipt{}, errors.New("nobody asks it")
+}
+
+func (a fakeAuthority) Check(_ context.Context, _ audit.Checkpoint, r audit.Receipt) (time.Time, error) {
+	if r.Anchor != a.config.Name {
+		return time.Time{}, fmt.Errorf("the receipt is by %s", r.Anchor)
+	}
+	if a.config.CAFile != string(r.Data) {
+		return time.Time{}, errors.New("another authority signed it")
+	}
+	return r.At, nil
+}
+
+// An auditor who names certificates believes these and no others: however the log calls the authority, and whatever is configured here.
+func TestAuthoritiesOfTheAuditor(t *testing.T) {
+	s := newSite(t, newWorld("a"))
+	installation, err := config.ParseInstallation(config.InstallationName, []byte("anchors:\n  - rfc3161:\n      name: tsa\n      url: https://tsa.example\n      ca_file: ours.pem\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := audit.Receipt{Kind: audit.KindTimestamp, Anchor: "tsa", At: time.Unix(1, 0)}
+	for _, tc := range []struct {
+		installation         config.Installation
+		authorities, signers string
+		checked, holds       bool
+	}{
+		{config.Installation{}, "", "theirs.pem", false, false},
+		{config.Installation{}, "theirs.pem", "theirs.pem", true, true},
+		{config.Installation{}, "theirs.pem", "ours.pem", true, false},
+		{installation, "", "ours.pem", true, true},
+		{installation, "theirs.pem", "theirs.pem", true, true},
+		{installation, "theirs.pem", "ours.pem", true, false},
+	} {
+		s.installation = tc.installation
+		all, err := s.start(t).Checkers(t.Context(), tc.authorities)
+		if err != nil {
+			t.Fatal(err)
+		}
+		check := all[audit.KindTimestamp]
+		if (check != nil) != tc.checked {
+			t.Errorf("%+v: %v", tc, all)
+		}
+		if check == nil {
+			continue
+		}
+		r.Data = []byte(tc.signers)
+		if at, err := check(t.Context(), audit.Checkpoint{}, r); (err == nil) != tc.holds || tc.holds && !at.Equal(r.At) {
+			t.Errorf("%+v: %v", tc, err)
+		}
+	}
+}
+
 func addOutside(r *plug.Registry, s *site) {
+	plug.Add(r, audit.KindTimestamp, func(_ context.Context, _ plug.Env, c stampConfig) (audit.Anchor, error) { return fakeAuthority{c}, nil })
 	plug.Add(r, "http", func(context.Context, plug.Env, witnessConfig) (audit.Cosigning, error) { return s.witness, nil })
 	plug.Add(r, "paper", func(context.Context, plug.Env, nothing) (audit.Anchor, error) { return s.anchor, nil })
 }

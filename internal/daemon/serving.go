@@ -59,21 +59,25 @@ func (d *Daemon) Checkers(ctx context.Context, authorities string) (map[string]a
 	if err != nil {
 		return nil, err
 	}
-	if authorities != "" {
-		settings := map[string]any{"name": "file", "url": "https://localhost", "ca_file": authorities}
-		a, err := openPlugin[audit.Anchor](ctx, d, audit.KindTimestamp, settings)
-		if err != nil {
-			return nil, err
-		}
-		anchors = append([]namedAnchor{{a, audit.KindTimestamp, "file"}}, anchors...)
-	}
 	all := map[string]audit.Checker{}
 	for _, a := range anchors {
-		if all[a.kind] == nil {
-			all[a.kind] = func(ctx context.Context, cp audit.Checkpoint, r audit.Receipt) (time.Time, error) {
-				return checkBy(ctx, anchors, cp, r)
-			}
+		all[a.kind] = func(ctx context.Context, cp audit.Checkpoint, r audit.Receipt) (time.Time, error) {
+			return checkBy(ctx, anchors, cp, r)
 		}
+	}
+	if authorities == "" {
+		return all, nil
+	}
+	// Whoever names certificates believes these and no others, whatever is configured here, and however the log calls the authority.
+	const name = "time stamp authority"
+	settings := map[string]any{"name": name, "url": "https://localhost", "ca_file": authorities}
+	authority, err := openPlugin[audit.Anchor](ctx, d, audit.KindTimestamp, settings)
+	if err != nil {
+		return nil, err
+	}
+	all[audit.KindTimestamp] = func(ctx context.Context, cp audit.Checkpoint, r audit.Receipt) (time.Time, error) {
+		r.Anchor = name
+		return authority.Check(ctx, cp, r)
 	}
 	return all, nil
 }
