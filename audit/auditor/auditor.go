@@ -200,18 +200,18 @@ func Text(r audit.BundleReport) string {
 		}
 	}
 	for _, a := range r.Anchors {
-		fmt.Fprintf(&b, "%s\n", clean(receipt(a)))
+		fmt.Fprintf(&b, "%s\n", clean(ReceiptText(a)))
 	}
 	if r.OK() {
-		fmt.Fprintf(&b, "\nVerified, %s\n", levels(r))
+		fmt.Fprintf(&b, "\nVerified, %s\n", Levels(r))
 	} else {
 		fmt.Fprintf(&b, "\nNOT VERIFIED\n")
 	}
 	return b.String()
 }
 
-// receipt is a line about the receipt of an outside authority.
-func receipt(a audit.Anchored) string {
+// ReceiptText is a line about the receipt of an outside authority.
+func ReceiptText(a audit.Anchored) string {
 	text := fmt.Sprintf("Receipt of %s (%s) for %d entries, %s", a.Anchor, a.Kind, a.Size, a.At.UTC().Format(time.RFC3339))
 	if a.Checked {
 		return text + ": it holds"
@@ -219,8 +219,8 @@ func receipt(a audit.Anchored) string {
 	return text + ", not checked: " + a.Why
 }
 
-// levels says how far the checkpoint has come.
-func levels(r audit.BundleReport) string {
+// Levels says how far the checkpoint has come.
+func Levels(r audit.BundleReport) string {
 	n := 0
 	for _, a := range r.Anchors {
 		if a.Checked {

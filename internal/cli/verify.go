@@ -113,8 +113,11 @@ func (p *page) bundle(r audit.BundleReport) {
 		p.bundleVerdict(v)
 	}
 	p.line()
+	for _, a := range r.Anchors {
+		p.paragraph(safe(auditor.ReceiptText(a)), 0, p.dim)
+	}
 	if r.OK() {
-		p.line(p.paint("1;32", "Verified:"), " ", safe(r.Signed))
+		p.line(p.paint("1;32", "Verified:"), " ", safe(auditor.Levels(r)))
 		return
 	}
 	p.line(p.alarm("NOT VERIFIED"))
