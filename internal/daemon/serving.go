@@ -228,8 +228,13 @@ func (d *Daemon) ServeWitness(ctx context.Context, l net.Listener, logs []byte) 
 	if err := server.Check(logs); err != nil {
 		return &taffrail.Error{Op: "read logs", Kind: taffrail.KindInvalid, Err: err, Hint: "`taffrail log policy` of each log prints its part: a line `log VKEY` for each key"}
 	}
+	met := &acquaintance{path: filepath.Join(d.options.ConfigDir, witnessLogs)}
 	return boundary("serve witness", server.Serve(ctx, l, audit.WitnessSetup{Logs: logs, Signer: c, Guard: func(origin string) (audit.Guard, error) {
 		sum := sha256.Sum256([]byte(origin))
-		return openPlugin[audit.Guard](ctx, d, trustName, map[string]any{"folder": filepath.Join(d.options.StateDir, "witness", hex.EncodeToString(sum[:]))})
+		g, err := openPlugin[audit.Guard](ctx, d, trustName, map[string]any{"folder": filepath.Join(d.options.StateDir, "witness", hex.EncodeToString(sum[:]))})
+		if err != nil {
+			return nil, err
+		}
+		return &memory{g, origin, met}, nil
 	}}))
 }
