@@ -86,6 +86,12 @@ func (d *Daemon) panel(ctx context.Context, keys audit.Keys) (*audit.Panel, erro
 	if err != nil {
 		return nil, err
 	}
+	if !p.NeedsWitness() { // nobody would have to cosign, and all would be said to be witnessed
+		return nil, &taffrail.Error{
+			Op: "witness log", Kind: taffrail.KindInvalid, Err: fmt.Errorf("%s asks for no witness", d.options.Installation.Witnesses.Policy),
+			Hint: "name a quorum in it, such as `quorum NAME` with the name of a witness; or leave `witnesses` out of " + config.InstallationName,
+		}
+	}
 	all := map[string]audit.Cosigning{}
 	for _, w := range p.Witnesses {
 		if w.URL == "" {

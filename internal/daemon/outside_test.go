@@ -179,6 +179,18 @@ func TestWitnessesThatDoNotAnswerNeverCount(t *testing.T) {
 	if status, err := d.LogStatus(t.Context()); err != nil || status.Witnessed != 0 {
 		t.Errorf("%+v %v", status, err)
 	}
+	for _, text := range []string{"quorum none\n", "witness pier " + newWatcher(t, s).vkey + " https://pier.example\nquorum none\n"} {
+		if err := os.WriteFile(s.installation.Witnesses.Policy, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		d := s.start(t)
+		if _, err := d.WitnessLog(t.Context()); taffrail.KindOf(err) != taffrail.KindInvalid || taffrail.HintOf(err) == "" {
+			t.Errorf("nobody has to cosign: %v", err)
+		}
+		if status, err := d.LogStatus(t.Context()); err != nil || status.Witnessed != 0 || status.Unseen == 0 {
+			t.Errorf("nobody has to cosign: %+v %v", status, err)
+		}
+	}
 	s.installation = config.Installation{}
 	if _, err := s.start(t).WitnessLog(t.Context()); taffrail.KindOf(err) != taffrail.KindInvalid || taffrail.HintOf(err) == "" {
 		t.Errorf("without witnesses: %v", err)
