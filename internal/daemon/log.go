@@ -29,7 +29,7 @@ func (d *Daemon) Entries(ctx context.Context, from, to int64, f func(LogEntry) e
 		if err != nil {
 			return err
 		}
-		seen, err := seenOutside(tx)
+		seen, err := d.seenOutside(ctx, tx, l)
 		if err != nil {
 			return err
 		}

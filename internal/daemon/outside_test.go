@@ -19,6 +19,7 @@ import (
 	"github.com/taffrail-dev/taffrail/audit/audittest"
 	"github.com/taffrail-dev/taffrail/internal/config"
 	"github.com/taffrail-dev/taffrail/internal/plug"
+	"github.com/taffrail-dev/taffrail/internal/store"
 )
 
 // A watcher is a witness of a site, in this process.
@@ -85,6 +86,64 @@ func TestWitnessLog(t *testing.T) {
 		t.Errorf("%+v %v", status, err)
 	}
 	wellAt(t, s)
+}
+
+// Whoever can write the database can write rows that say that somebody outside has seen the log. They are not believed, and the alarm stays.
+func TestReceiptsThatNobodyGave(t *testing.T) {
+	s, _ := witnessedSite(t)
+	d := s.start(t)
+	scanOnce(t, d)
+	if _, err := d.WitnessLog(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	early := noteAt(t, d, 3)
+	scanOnce(t, d)
+	s.clock = s.clock.Add(2 * time.Hour)
+	signed := noteAt(t, d, 5)
+	stamp, err := audit.Stamp{Note: early, Response: []byte("x")}.Data()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, r := range map[string]audit.Receipt{
+		"nothing":                      {Size: 5, Kind: receiptWitnesses, Anchor: "quorum", Data: []byte{}},
+		"a note that nobody cosigned":  {Size: 5, Kind: receiptWitnesses, Anchor: "a", Data: signed},
+		"a note of another size":       {Size: 5, Kind: receiptWitnesses, Anchor: "b", Data: early},
+		"more than there is":           {Size: 50, Kind: receiptWitnesses, Anchor: "c", Data: early},
+		"a stamp of another size":      {Size: 5, Kind: audit.KindTimestamp, Anchor: "d", Data: stamp},
+		"no stamp":                     {Size: 5, Kind: audit.KindTimestamp, Anchor: "e", Data: []byte("{}")},
+		"an anchor of more than there": {Size: 50, Kind: "git", Anchor: "f", Data: []byte("{}")},
+	} {
+		l, err := d.current()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := l.store.Update(t.Context(), func(tx *store.Tx) error { return tx.PutReceipt(r) }); err != nil {
+			t.Fatal(err)
+		}
+		if status, err := d.LogStatus(t.Context()); err != nil || status.Witnessed != 3 || status.Anchored != 0 || status.Unseen != 2 || len(status.Alarms) == 0 {
+			t.Errorf("%s: %+v %v", name, status, err)
+		}
+	}
+	levels := map[audit.Level]int{}
+	if err := d.Entries(t.Context(), 0, -1, func(e LogEntry) error { levels[e.Level]++; return nil }); err != nil || levels[audit.LevelWitnessed] != 3 || levels[audit.LevelSigned] != 2 {
+		t.Errorf("%v %v", levels, err)
+	}
+	if r, err := d.WitnessLog(t.Context()); err != nil || !r.Quorum {
+		t.Fatalf("%+v %v", r, err)
+	}
+}
+
+// noteAt is the stored checkpoint of a size.
+func noteAt(t *testing.T, d *Daemon, size int64) (msg []byte) {
+	t.Helper()
+	l, err := d.current()
+	if err == nil {
+		err = l.store.Read(t.Context(), func(tx *store.Tx) (err error) { msg, err = tx.CheckpointAt(size); return err })
+	}
+	if err != nil || msg == nil {
+		t.Fatal(msg, err)
+	}
+	return msg
 }
 
 // An auditor whose policy asks for the witness can believe what is exported, with nothing else done for it, and whatever is signed meanwhile.

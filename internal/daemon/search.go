@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"golang.org/x/mod/sumdb/tlog"
+
 	"github.com/taffrail-dev/taffrail"
 	"github.com/taffrail-dev/taffrail/audit"
 	"github.com/taffrail-dev/taffrail/internal/store"
@@ -34,7 +36,7 @@ func (d *Daemon) SearchLog(ctx context.Context, r SearchRequest) (SearchPage, er
 		if err != nil {
 			return err
 		}
-		seen, err := seenOutside(tx)
+		seen, err := d.seenOutside(ctx, tx, l)
 		if err != nil {
 			return err
 		}
@@ -85,22 +87,70 @@ func shown(tx *store.Tx, signed audit.Checkpoint, seen seen, index int64, leaf [
 // seen is how many entries somebody outside has seen.
 type seen struct{ witnessed, anchored int64 }
 
-// seenOutside reads it off the receipts.
-func seenOutside(tx *store.Tx) (s seen, err error) {
-	err = tx.Receipts(func(r audit.Receipt) error {
-		s.take(r)
-		return nil
+// How far back receipts are looked at, and how many of the witnesses' are verified, before it is said that nobody has seen anything.
+const (
+	receiptsBack  = 4096
+	receiptsTried = 16
+)
+
+// seenOutside reads it off the newest receipts, which are rows that somebody may have written who can write the database: of witnesses it
+// takes those that the policy accepts, and of all others those that do not contradict the log. Whether an anchor gave them is for a verifier.
+func (d *Daemon) seenOutside(ctx context.Context, tx *store.Tx, l *openLog) (s seen, err error) {
+	keys, err := l.signer.Keys(ctx)
+	if err != nil {
+		return s, err
+	}
+	policy, err := d.policy(keys)
+	if err != nil {
+		policy = nil // whoever asks the witnesses is told
+	}
+	size, err := tx.Size()
+	if err != nil {
+		return s, err
+	}
+	tried := 0
+	err = tx.NewestReceipts(receiptsBack, func(r audit.Receipt) (bool, error) {
+		switch {
+		case r.Size > size:
+		case r.Kind != receiptWitnesses:
+			if s.anchored == 0 && !contradicts(tx, l.origin, r) {
+				s.anchored = r.Size
+			}
+		case s.witnessed == 0 && policy != nil && policy.NeedsWitness() && tried < receiptsTried:
+			if tried++; cosigned(tx, policy, r) {
+				s.witnessed = r.Size
+			}
+		}
+		return s.anchored == 0 || s.witnessed == 0, nil
 	})
 	return s, err
 }
 
-// take counts what one receipt says.
-func (s *seen) take(r audit.Receipt) {
-	if r.Kind == receiptWitnesses {
-		s.witnessed = max(s.witnessed, r.Size)
-	} else {
-		s.anchored = max(s.anchored, r.Size)
+// cosigned says whether enough witnesses have signed the tree that the log has at the size of a receipt.
+func cosigned(tx *store.Tx, policy *audit.Policy, r audit.Receipt) bool {
+	signed, err := policy.Open(r.Data)
+	if err != nil || signed.Size != r.Size || !signed.Quorum {
+		return false
 	}
+	root, err := tlog.TreeHash(r.Size, tx)
+	return err == nil && root == signed.Root
+}
+
+// contradicts says whether a receipt, as far as it can be read here, is about another tree than the log has.
+func contradicts(tx *store.Tx, origin string, r audit.Receipt) bool {
+	if r.Kind != audit.KindTimestamp {
+		return false
+	}
+	stamp, err := audit.ParseStamp(r.Data)
+	if err != nil {
+		return true
+	}
+	root, err := tlog.TreeHash(r.Size, tx)
+	if err != nil {
+		return true
+	}
+	text, err := audit.FormatCheckpoint(audit.Head{Origin: origin, Size: r.Size, Root: root})
+	return err != nil || !stamp.Of(audit.Checkpoint{Note: append(text, '\n')})
 }
 
 // level is that of an entry that is signed.
@@ -173,7 +223,7 @@ func (d *Daemon) ProveEntry(ctx context.Context, index int64) (EntryProof, error
 			return err
 		}
 		p.Proof = proof.Text()
-		seen, err := seenOutside(tx)
+		seen, err := d.seenOutside(ctx, tx, l)
 		if err != nil {
 			return err
 		}

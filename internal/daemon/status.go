@@ -31,7 +31,14 @@ func (d *Daemon) LogStatus(ctx context.Context) (LogStatus, error) {
 		Log: d.infoOf(keys.Origin(), keys.Newest().VKey), Keys: keyInfos(keys), Signed: head.Size, MaxUnseen: in.MaxUnanchored.Seconds(),
 		Receipts: []ReceiptInfo{}, Holds: []HoldInfo{}, Intents: []int64{}, Alarms: []string{},
 	}
-	err = l.store.Read(ctx, func(tx *store.Tx) error { return s.fill(tx) })
+	err = l.store.Read(ctx, func(tx *store.Tx) error {
+		outside, err := d.seenOutside(ctx, tx, l)
+		if err != nil {
+			return err
+		}
+		s.Witnessed, s.Anchored = outside.witnessed, outside.anchored
+		return s.fill(tx)
+	})
 	if err != nil {
 		return s, boundary("look at log", err)
 	}
@@ -76,9 +83,7 @@ func (s *LogStatus) fill(tx *store.Tx) (err error) {
 // fillReceipts takes the newest receipt of each authority.
 func (s *LogStatus) fillReceipts(tx *store.Tx) error {
 	newest := map[[2]string]ReceiptInfo{}
-	var outside seen
 	err := tx.Receipts(func(r audit.Receipt) error {
-		outside.take(r)
 		key := [2]string{r.Kind, r.Anchor}
 		if old, ok := newest[key]; !ok || r.Size > old.Size {
 			newest[key] = ReceiptInfo{Kind: r.Kind, Anchor: r.Anchor, Size: r.Size, At: r.At}
@@ -88,7 +93,6 @@ func (s *LogStatus) fillReceipts(tx *store.Tx) error {
 	for _, r := range newest {
 		s.Receipts = append(s.Receipts, r)
 	}
-	s.Witnessed, s.Anchored = outside.witnessed, outside.anchored
 	slices.SortFunc(s.Receipts, func(a, b ReceiptInfo) int {
 		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Anchor, b.Anchor))
 	})

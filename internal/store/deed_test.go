@@ -117,6 +117,25 @@ func receipts(t *testing.T, p *place) {
 	if diff := cmp.Diff([]string{"3 a git \x00\x01", "7 a rfc3161 1", "7 b rfc3161 2"}, got[:3]); diff != "" || len(got) != 603 {
 		t.Errorf("%d: %s", len(got), diff)
 	}
+	var back []string
+	read(t, s, func(tx *store.Tx) (int, error) {
+		return 0, tx.NewestReceipts(1000, func(r audit.Receipt) (bool, error) {
+			back = append(back, fmt.Sprint(r.Size, " ", r.Anchor, " ", r.Kind, " ", string(r.Data)))
+			return true, nil
+		})
+	})
+	if slices.Reverse(back); !slices.Equal(got, back) {
+		t.Errorf("backwards there are %d others", len(back))
+	}
+	for most, want := range map[int]int{0: 0, 1: 1, 300: 300, 500: 400} {
+		n := 0
+		read(t, s, func(tx *store.Tx) (int, error) {
+			return 0, tx.NewestReceipts(most, func(r audit.Receipt) (bool, error) { n++; return n < 400, nil })
+		})
+		if n != want {
+			t.Errorf("%d of %d", n, most)
+		}
+	}
 	stop := errors.New("stop")
 	if err := s.Read(t.Context(), func(tx *store.Tx) error { return tx.Receipts(func(audit.Receipt) error { return stop }) }); !errors.Is(err, stop) {
 		t.Error(err)
