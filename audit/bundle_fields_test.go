@@ -364,3 +364,29 @@ func TestBundleOfAClockSetBack(t *testing.T) {
 		t.Errorf("set back: %s", faults(got))
 	}
 }
+
+// Whoever writes entries may lie about time, and not go back: neither in time nor in the number that every entry has.
+func TestBundleOfTimesThatGoBack(t *testing.T) {
+	for _, tc := range []struct{ time, counter, says string }{
+		{"2026-01-02T03:04:15Z", "10", ""}, // the time of the entry before
+		{"2026-01-02T03:04:13.999Z", "10", "entry 10: its time 2026-01-02T03:04:13.999Z is before that of the entry before it"},
+		{"2026-01-02T04:04:13+02:00", "10", "entry 10: its time 2026-01-02T04:04:13+02:00 is before that of the entry before it"},
+		{"yesterday", "10", `entry 10: its time "yesterday" is none`},
+		{"2026-01-02T03:04:15Z", "9", "entry 10: its counter is 9"},
+		{"2026-01-02T03:04:15Z", "11", "entry 10: its counter is 11"},
+	} {
+		a := newArchive(t)
+		a.grow(10)
+		err := a.storage.Write(t.Context(), func(w audit.Writer) error {
+			_, err := audit.Append(w, fmt.Appendf(nil, `{"counter":%s,"time":"%s","type":"test.thing"}`, tc.counter, tc.time))
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := verify(t, a.export(audit.BundleRequest{To: a.grow(20).Size}), a.policy(), nil)
+		if got.OK() != (tc.says == "") || !strings.Contains(faults(got), tc.says) || tc.says != "" && findings(got)["times"] != audit.FindingFailed {
+			t.Errorf("%+v: %s", tc, faults(got))
+		}
+	}
+}

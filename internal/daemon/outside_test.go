@@ -434,6 +434,41 @@ func TestReadingGoesOnWhereNothingCanBeSigned(t *testing.T) {
 	}
 }
 
+// What is intended and cannot be signed is not done: no byte of evidence is given out, and no key is made.
+func TestNothingIsDoneThatIsNotSigned(t *testing.T) {
+	s := newSite(t, newWorld("a"))
+	scanOnce(t, s.start(t))
+	p := &points{}
+	d := s.pointed(p)
+	if err := d.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = d.Stop(context.Background()) })
+	before, err := s.keyring.Load(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.strike = func(_ int, name string) error {
+		if strings.HasPrefix(name, "guard") {
+			return &taffrail.Error{Op: "write", Kind: taffrail.KindUnavailable, Err: errors.New("the disk is full")}
+		}
+		return nil
+	}
+	var b bytes.Buffer
+	if _, err := d.ExportLog(t.Context(), ExportRequest{To: -1}, &b); taffrail.KindOf(err) != taffrail.KindUnavailable || b.Len() > 0 {
+		t.Errorf("%d bytes were given out: %v", b.Len(), err)
+	}
+	if _, err := d.RotateKey(t.Context(), RotateRequest{Overlap: 1}); taffrail.KindOf(err) != taffrail.KindUnavailable {
+		t.Error(err)
+	}
+	if _, err := d.RevokeKey(t.Context(), RevokeRequest{Key: before.Keys().Newest().VKey, Reason: "r"}); taffrail.KindOf(err) != taffrail.KindUnavailable {
+		t.Error(err)
+	}
+	if after, err := s.keyring.Load(t.Context()); err != nil || !after.Keys().Equal(before.Keys()) {
+		t.Errorf("keys are %v, %v", after.Keys(), err)
+	}
+}
+
 // A stampConfig is the settings of an authority, as far as whoever checks needs them.
 type stampConfig struct {
 	Name   string `yaml:"name"`
