@@ -277,8 +277,8 @@ func (p *Policy) NeedsWitness() bool { return p.quorum != nil }
 
 // A Cosignature says that a witness saw a checkpoint, and no other of its size before.
 type Cosignature struct {
-	Witness string // by the name in the policy
-	At      time.Time
+	Witness string    `json:"witness"` // by the name in the policy
+	At      time.Time `json:"at"`
 }
 
 // Signed is a checkpoint that the policy accepts as the log's.
