@@ -169,7 +169,7 @@ func (v *bundleVerifier) fullTile(n int64) (tlog.Hash, error) {
 func (v *bundleVerifier) entry(index int64, leaf []byte) {
 	h, err := parseHeader(leaf)
 	if err != nil {
-		v.report.fail(VerdictEntries, "entry %d is no JSON object: %v", index, err)
+		v.report.fail(VerdictEntries, "entry %d is not written as entries are: %v", index, err)
 		return
 	}
 	v.names(index, leaf, h)

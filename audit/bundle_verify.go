@@ -417,7 +417,7 @@ func (v *bundleVerifier) takeProof(h *tar.Header, base string) error {
 	}
 	head, err := parseHeader(leaf)
 	if err != nil {
-		v.report.fail(VerdictEntries, "entry %d is no JSON object: %v", index, err)
+		v.report.fail(VerdictEntries, "entry %d is not written as entries are: %v", index, err)
 		return nil
 	}
 	v.proved++

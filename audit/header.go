@@ -3,7 +3,10 @@ package audit
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"slices"
+	"strings"
 )
 
 // header is what every entry has in clear, as far as a verifier makes use of it.
@@ -18,11 +21,30 @@ type header struct {
 	Algorithm string   `json:"_sd_alg"`
 }
 
-// parseHeader reads the header of an entry. What is spelled as entries are is read by a scanner, which takes a quarter of the time; all else,
-// whatever it is, by package json.
+// parseHeader reads the header of an entry. What is spelled as entries are is read by a scanner, which takes a quarter of the time; all else
+// by package json. Of that, what others might read otherwise is refused: names that stand there twice, or differ from those of a header in
+// the case of letters alone, and whatever else canonical JSON has another spelling for.
 func parseHeader(leaf []byte) (h header, err error) {
 	if h, ok := scanHeader(leaf); ok {
 		return h, nil
+	}
+	body, err := Canonical(leaf)
+	if err != nil {
+		return h, err
+	}
+	if !bytes.Equal(body, leaf) {
+		return h, errors.New("it is not in canonical form")
+	}
+	var names map[string]json.RawMessage
+	if err := json.Unmarshal(leaf, &names); err != nil {
+		return h, err
+	}
+	for name := range names {
+		for _, known := range headerNames {
+			if name != string(known) && strings.EqualFold(name, string(known)) {
+				return h, fmt.Errorf("its name %q is not %q", name, known)
+			}
+		}
 	}
 	err = json.Unmarshal(leaf, &h)
 	return h, err
