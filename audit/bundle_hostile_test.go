@@ -239,3 +239,27 @@ func TestBundleOfLargeCheckpoints(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A manifest of megabytes lists more than anybody reads: it is refused before it takes a hundred times as much memory.
+func TestBundleOfAManifestWithoutAnEnd(t *testing.T) {
+	a := newArchive(t)
+	a.grow(20)
+	for field, one := range map[string]string{"redactions": "{}", "anchors": "{}", "notes": `""`, "single": "1"} {
+		all := files(t, a.export(audit.BundleRequest{To: 20}))
+		many := strings.Repeat(one+",", 15<<20/(len(one)+1))
+		empty := fmt.Appendf(nil, "%q: []", field)
+		if !bytes.Contains(all[0].data, empty) {
+			t.Fatalf("%s: %s", field, all[0].data)
+		}
+		all[0].data = bytes.Replace(all[0].data, empty, fmt.Appendf(nil, "%q: [%s]", field, many[:len(many)-1]), 1)
+		bundle := bundled(t, all)
+		var was, is runtime.MemStats
+		runtime.ReadMemStats(&was)
+		_, err := audit.VerifyBundle(t.Context(), bytes.NewReader(bundle), a.policy(), nil, nil)
+		runtime.ReadMemStats(&is)
+		var bad *audit.BundleError
+		if took := is.TotalAlloc - was.TotalAlloc; !errors.As(err, &bad) || took > 32<<20 {
+			t.Errorf("%s: %d bytes were taken: %v", field, took, err)
+		}
+	}
+}

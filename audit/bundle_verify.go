@@ -181,7 +181,16 @@ func (v *bundleVerifier) content(h *tar.Header, limit int64) ([]byte, error) {
 	return data, err
 }
 
+// Bounds of what a manifest lists. They are looked at before it is read: what is read takes a hundred times the memory of what it is written in.
+const (
+	maxListed = 1 << 18 // receipts and redactions
+	maxValues = 1 << 20 // all values of lists and objects
+)
+
 func (v *bundleVerifier) takeManifest(data []byte) error {
+	if objects, values := bytes.Count(data, []byte("{")), bytes.Count(data, []byte(",")); objects > maxListed || values > maxValues {
+		return fmt.Errorf("it lists more than %d receipts and redactions, or %d values", maxListed, maxValues)
+	}
 	if err := json.Unmarshal(data, &v.manifest); err != nil {
 		return err
 	}
