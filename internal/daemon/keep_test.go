@@ -539,6 +539,25 @@ func TestUnseenIsAnAlarm(t *testing.T) {
 	}
 }
 
+// A clock that was set ahead once leaves entries of the future, which are never old: that is told, or no other alarm would be heard.
+func TestEntriesOfTheFutureAreAnAlarm(t *testing.T) {
+	s := newSite(t, newWorld("a"))
+	s.installation = config.Installation{MaxUnanchored: time.Hour}
+	now := s.clock
+	s.clock = now.Add(24 * time.Hour)
+	d := s.start(t)
+	scanOnce(t, d)
+	s.clock = now.Add(2 * time.Hour)
+	status, err := d.LogStatus(t.Context())
+	if err != nil || len(status.Alarms) != 1 || !strings.Contains(status.Alarms[0], "the clock was ahead then, or is behind now") {
+		t.Errorf("%+v %v", status.Alarms, err)
+	}
+	s.clock = now.Add(24 * time.Hour)
+	if status, err := d.LogStatus(t.Context()); err != nil || len(status.Alarms) != 0 {
+		t.Errorf("%+v %v", status.Alarms, err)
+	}
+}
+
 // guardOf and the keyring of a site stand in for a signer in another process.
 type remote struct {
 	audit.Signer

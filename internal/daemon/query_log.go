@@ -130,6 +130,8 @@ type LogStatus struct {
 	Verified   *VerifiedInfo  `json:"verified"`           // when all was hashed again; null: never
 	Heartbeat  *HeartbeatInfo `json:"heartbeat"`          // the newest; null: never
 	Alarms     []string       `json:"alarms"`             // what a person must look at, a line each
+
+	newest time.Time // time of the newest entry; zero if there is none
 }
 
 // A KeyInfo is a key that signs, or signed, the log.

@@ -113,8 +113,15 @@ func (s *LogStatus) fillUnseen(tx *store.Tx) error {
 	return nil
 }
 
-// fillNewest finds the newest entries of the two types that say that somebody looked.
+// fillNewest finds the newest entry, and those of the two types that say that somebody looked.
 func (s *LogStatus) fillNewest(tx *store.Tx) error {
+	if s.Size > 0 {
+		e, err := entryAt(tx, s.Size-1)
+		if err != nil {
+			return err
+		}
+		s.newest = e.Time
+	}
 	verified, at, err := newestOf[taffrail.Verified](tx, taffrail.EntryVerified)
 	if err != nil {
 		return err
@@ -146,6 +153,9 @@ func newestOf[B taffrail.EntryBody](tx *store.Tx, t taffrail.EntryType) (body B,
 // late is how much later than announced a heartbeat may come before that is an alarm.
 const late = 2 * time.Minute
 
+// maxAhead is how far the newest entry may be ahead of the clock: clocks of machines that share a log differ.
+const maxAhead = 5 * time.Minute
+
 // judge says what a person must look at.
 func (s *LogStatus) judge(now time.Time, bound time.Duration) {
 	alarm := func(format string, args ...any) { s.Alarms = append(s.Alarms, fmt.Sprintf(format, args...)) }
@@ -155,6 +165,10 @@ func (s *LogStatus) judge(now time.Time, bound time.Duration) {
 	}
 	if v := s.Verified; v != nil && v.Problems > 0 {
 		alarm("%d problems were found when all was hashed again (entry %d): `taffrail log verify`", v.Problems, v.Entry)
+	}
+	if ahead := s.newest.Sub(now); ahead > maxAhead {
+		alarm("the newest entry says %s, which is %v from now: the clock was ahead then, or is behind now; until that time no entry says when it was made, and no age above can be believed",
+			s.newest.Format(time.RFC3339), ahead.Round(time.Second))
 	}
 	if h := s.Heartbeat; h != nil && now.After(h.Next.Add(late)) {
 		alarm("no heartbeat since %s, and one was due at %s: is `taffrail serve` still running?", h.At.Format(time.RFC3339), h.Next.Format(time.RFC3339))
