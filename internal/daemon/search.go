@@ -87,10 +87,12 @@ func shown(tx *store.Tx, signed audit.Checkpoint, seen seen, index int64, leaf [
 // seen is how many entries somebody outside has seen.
 type seen struct{ witnessed, anchored int64 }
 
-// How far back receipts are looked at, and how many of the witnesses' are verified, before it is said that nobody has seen anything.
+// How far back receipts are looked at, where anchors are configured and where not, and how many of the witnesses' are verified, before it is
+// said that nobody has seen anything.
 const (
-	receiptsBack  = 4096
-	receiptsTried = 16
+	receiptsBack    = 4096
+	receiptsNearest = 256
+	receiptsTried   = 16
 )
 
 // seenOutside reads it off the newest receipts, which are rows that somebody may have written who can write the database: of witnesses it
@@ -108,20 +110,24 @@ func (d *Daemon) seenOutside(ctx context.Context, tx *store.Tx, l *openLog) (s s
 	if err != nil {
 		return s, err
 	}
-	tried := 0
-	err = tx.NewestReceipts(receiptsBack, func(r audit.Receipt) (bool, error) {
+	asked := policy != nil && policy.NeedsWitness()
+	back, tried := receiptsNearest, 0
+	if len(d.options.Installation.Anchors) > 0 {
+		back = receiptsBack
+	}
+	err = tx.NewestReceipts(back, func(r audit.Receipt) (bool, error) {
 		switch {
 		case r.Size > size:
 		case r.Kind != receiptWitnesses:
 			if s.anchored == 0 && !contradicts(tx, l.origin, r) {
 				s.anchored = r.Size
 			}
-		case s.witnessed == 0 && policy != nil && policy.NeedsWitness() && tried < receiptsTried:
+		case s.witnessed == 0 && asked && tried < receiptsTried:
 			if tried++; cosigned(tx, policy, r) {
 				s.witnessed = r.Size
 			}
 		}
-		return s.anchored == 0 || s.witnessed == 0, nil
+		return s.anchored == 0 || s.witnessed == 0 && asked, nil
 	})
 	return s, err
 }
