@@ -83,12 +83,12 @@ func (s *LogStatus) fill(tx *store.Tx) (err error) {
 // fillReceipts takes the newest receipt of each authority.
 func (s *LogStatus) fillReceipts(tx *store.Tx) error {
 	newest := map[[2]string]ReceiptInfo{}
-	err := tx.Receipts(func(r audit.Receipt) error {
+	err := tx.NewestReceipts(receiptsBack, func(r audit.Receipt) (bool, error) {
 		key := [2]string{r.Kind, r.Anchor}
-		if old, ok := newest[key]; !ok || r.Size > old.Size {
+		if _, ok := newest[key]; !ok {
 			newest[key] = ReceiptInfo{Kind: r.Kind, Anchor: r.Anchor, Size: r.Size, At: r.At}
 		}
-		return nil
+		return true, nil
 	})
 	for _, r := range newest {
 		s.Receipts = append(s.Receipts, r)
