@@ -105,6 +105,7 @@ type scene struct {
 	shared   []*deed
 	rejected []taffrail.Rejection
 	versions []version
+	same     *taffrail.Value // what was the same before and after
 }
 
 func newScene(c *caseOf, subject *Subject) *scene {
@@ -134,6 +135,8 @@ func (s *scene) admit(e *act, via string) {
 		why = "it was a rehearsal"
 	case e.Read:
 		why = "it only reads"
+	case s.another(e):
+		why = "it is about another part of the same object"
 	}
 	if why != "" {
 		s.reject(e, why)

@@ -142,7 +142,7 @@ func (s *scene) byReplay(v *view, c *taffrail.Cause) bool {
 // tell writes down what a replay came to.
 func (s *scene) tell(v *view, c *taffrail.Cause, e ending) {
 	best := e.runs[0]
-	last := best.chain[len(best.chain)-1]
+	last := best.last()
 	g := last.grade
 	if best.again > 0 && g == gradeModel {
 		g = gradeRepeated

@@ -144,6 +144,12 @@ func items(values []taffrail.Value) (all []taffrail.Value) {
 // memberState is the state of an element or a key after what stands in a request was added, removed, or put in the place of all.
 func memberState(v *view, d *deed, given []taffrail.Value, o op) (state string, ok bool) {
 	if v.element {
+		if o != opReplace && slices.ContainsFunc(given, v.isIn) {
+			return map[bool]string{true: "", false: present}[o == opRemove], true
+		}
+		if o == opAdd && v.to == "" && slices.ContainsFunc(given, func(item taffrail.Value) bool { return besideElement(v, item) }) {
+			return grows, true
+		}
 		has := slices.ContainsFunc(given, func(item taffrail.Value) bool { return holdsElement(v, item, o) })
 		state, ok = elementState(v, has, o)
 		if !ok && slices.ContainsFunc(given, func(item taffrail.Value) bool { return besideElement(v, item) }) {
@@ -191,13 +197,16 @@ func holdsElement(v *view, item taffrail.Value, o op) bool {
 	if own.IsNull() {
 		own = v.Before
 	}
-	if contradicts(own, item) {
+	if contradicts(own, item, nil) || switchedApart(own, item) {
 		return false
 	}
 	got := atoms(item)
 	tell := v.plus
 	if o == opRemove {
 		tell = v.minus
+	}
+	if v.isIn(item) {
+		return true
 	}
 	if len(v.plus) == 0 || len(v.minus) == 0 {
 		tell = slices.Concat(v.plus, v.minus)
@@ -211,23 +220,55 @@ func holdsElement(v *view, item taffrail.Value, o op) bool {
 	return len(tell) > 0 && within(tell, got) && (mostly(v.atoms, got) || mostly(got, slices.Concat(v.atoms, tell)))
 }
 
-// besideElement says whether an item has all that an element has outside of its lists, and other members for these: providers group such
-// items into one element, which is another one for as long.
-func besideElement(v *view, item taffrail.Value) bool {
+// isIn says whether an item of a request has all that an element has.
+func (v *view) isIn(item taffrail.Value) bool {
 	own := v.After
 	if own.IsNull() {
 		own = v.Before
 	}
-	var fixed, listed []string
-	for _, field := range own.Fields() {
+	return len(v.atoms) > 0 && within(v.atoms, atoms(item)) && !contradicts(own, item, nil) && !switchedApart(own, item)
+}
+
+// besideElement says whether an item has all that an element has outside of its lists, and other members for these: providers group such
+// items into one element, which is another one for as long.
+func besideElement(v *view, item taffrail.Value) bool {
+	if v.alone {
+		return false
+	}
+	own := v.After
+	if own.IsNull() {
+		own = v.Before
+	}
+	fixed, listed := parted(own)
+	got := atoms(item)
+	return len(fixed) > 0 && len(listed) > 0 && within(fixed, got) && len(without(got, fixed)) > 0 && common(got, listed) == 0
+}
+
+// parted are the scalars of an element outside of its lists, and in them.
+func parted(element taffrail.Value) (fixed, listed []string) {
+	for _, field := range element.Fields() {
 		if field.Shape() == taffrail.ShapeList || field.Shape() == taffrail.ShapeSet {
 			listed = append(listed, atoms(field)...)
 		} else {
 			fixed = append(fixed, atoms(field)...)
 		}
 	}
-	got := atoms(item)
-	return len(fixed) > 0 && len(listed) > 0 && within(fixed, got) && len(without(got, fixed)) > 0 && common(got, listed) == 0
+	return fixed, listed
+}
+
+// ungrouped says whether a set has elements that only their lists tell apart: then nothing groups them.
+func ungrouped(set taffrail.Value) bool {
+	var seen [][]string
+	for e := range set.Elems() {
+		fixed, listed := parted(e)
+		if len(listed) > 0 && slices.ContainsFunc(seen, func(other []string) bool { return slices.Equal(fixed, other) }) {
+			return true
+		}
+		if len(listed) > 0 {
+			seen = append(seen, fixed)
+		}
+	}
+	return false
 }
 
 // mostly says whether at least six in ten of some texts are among others.

@@ -33,18 +33,23 @@ func TestContradicts(t *testing.T) {
 		name       string
 		own, given taffrail.Value
 		want       bool
+		kind       []string
 	}{
-		{"nothing in common", things("a", "1"), things("b", "2"), false},
-		{"the same under another name", things("policy_arn", "arn:aws:iam::1:policy/p"), things("policyArn", "arn:aws:iam::1:policy/p"), false},
-		{"the name of an ARN", things("policy", "p"), things("policyArn", "arn:aws:iam::1:policy/p"), false},
-		{"another policy", things("policy_arn", "arn:aws:iam::1:policy/p"), things("policyArn", "arn:aws:iam::1:policy/q"), true},
-		{"another port", things("from_port", "22"), things("fromPort", "443"), true},
-		{"lists that share a member", things("cidrs", texts("a", "b")), things("cidrs", texts("b")), false},
-		{"lists that share none", things("cidrs", texts("a", "b")), things("cidrs", texts("c")), true},
-		{"what is hidden", things("from_port", "22"), things("fromPort", taffrail.Unknown()), false},
-		{"an id says nothing", things("id", "x"), things("id", "y"), false},
+		{"nothing in common", things("a", "1"), things("b", "2"), false, nil},
+		{"the same under another name", things("policy_arn", "arn:aws:iam::1:policy/p"), things("policyArn", "arn:aws:iam::1:policy/p"), false, nil},
+		{"the name of an ARN", things("policy", "p"), things("policyArn", "arn:aws:iam::1:policy/p"), false, nil},
+		{"another policy", things("policy_arn", "arn:aws:iam::1:policy/p"), things("policyArn", "arn:aws:iam::1:policy/q"), true, nil},
+		{"another port", things("from_port", "22"), things("fromPort", "443"), true, nil},
+		{"lists that share a member", things("cidrs", texts("a", "b")), things("cidrs", texts("b")), false, nil},
+		{"lists that share none", things("cidrs", texts("a", "b")), things("cidrs", texts("c")), true, nil},
+		{"what is hidden", things("from_port", "22"), things("fromPort", taffrail.Unknown()), false, nil},
+		{"an id says nothing", things("id", "x"), things("id", "y"), false, nil},
+		{"a name is no document", things("policy", `{"Statement":[]}`), things("policyName", "logs"), false, nil},
+		{"the name under the word of the type", things("name", "logs"), things("policyName", "queues"), true, []string{"aws", "iam", "role", "policy"}},
+		{"the name of what it is a part of", things("name", "logs"), things("roleName", "web"), false, []string{"aws", "iam", "role", "policy"}},
+		{"a name, and no reference", things("policy", "p", "name", "logs"), things("policyName", "logs"), false, []string{"aws", "iam", "role", "policy"}},
 	} {
-		if got := contradicts(tc.own, tc.given); got != tc.want {
+		if got := contradicts(tc.own, tc.given, tc.kind); got != tc.want {
 			t.Errorf("%s: %v", tc.name, got)
 		}
 	}

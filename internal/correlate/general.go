@@ -258,12 +258,12 @@ func (s *scene) removal(v *view, d *deed) (claim, bool) {
 	c := claim{grade: gradeNamed, kind: taffrail.EvidenceFamily, detail: d.Action + " takes away the resource"}
 	made := d.verb == verbAdd || d.first == "put"
 	switch {
-	case made && !strings.HasPrefix(d.Source, "kube") && s.meansAll(d) && !contradicts(s.Before, d.Request):
+	case made && !strings.HasPrefix(d.Source, "kube") && s.meansAll(d) && !contradicts(s.Before, d.Request, s.ids.words):
 		c.to, c.detail = v.from, d.Action+" makes the resource"
 		return c, true
 	case d.verb != verbRemove:
 		return c, takenFromBatch(d.body)
-	case contradicts(s.Before, d.Request):
+	case contradicts(s.Before, d.Request, s.ids.words):
 		return c, false // another part of the same object
 	}
 	if strings.HasPrefix(d.Source, "kube") {

@@ -45,7 +45,24 @@ func replay(v *view, claims []claim) ending {
 	return e
 }
 
-func (r run) writer() *deed { return r.chain[len(r.chain)-1].deed }
+func (r run) writer() *deed { return r.last().deed }
+
+// last is the claim that brought what is there now. An element that grew into another was gone from then on, whatever became of the other.
+func (r run) last() claim {
+	i := len(r.chain) - 1
+	for i > 0 && seen(r.states[i-1]) == seen(r.states[i]) {
+		i--
+	}
+	return r.chain[i]
+}
+
+// seen is a state as a reading shows it.
+func seen(state string) string {
+	if state == grown {
+		return ""
+	}
+	return state
+}
 
 // byTime gives the claims in groups of the same time. Versions of one object are never tied.
 func byTime(claims []claim) func(func([]claim) bool) {

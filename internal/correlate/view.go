@@ -23,6 +23,7 @@ type view struct {
 	taffrail.Change
 	names   []string          // attributes and keys on the way, without places and elements
 	element bool              // an element of a set came or went
+	alone   bool              // the set's elements are not grouped
 	gone    bool              // the whole resource went
 	from    string            // state before
 	to      string            // state after
@@ -70,6 +71,8 @@ func (s *scene) viewOf(c taffrail.Change) view {
 	v.gone = len(steps) == 0 && c.After.IsNull()
 	if v.element {
 		v.from, v.to = presence(c.Before), presence(c.After)
+		above := steps[:len(steps)-1]
+		v.alone = ungrouped(valueAt(s.Before, above)) || ungrouped(valueAt(s.After, above))
 		s.compareLike(&v)
 		return v
 	}
@@ -129,7 +132,11 @@ func (s *scene) likeness(v *view, c taffrail.Change) (other []string, like float
 	}
 	other = atoms(value)
 	n := common(v.atoms, other)
-	return other, float64(n) / float64(max(1, len(v.atoms)+len(other)-n))
+	like = float64(n) / float64(max(1, len(v.atoms)+len(other)-n))
+	if a, listed := parted(value); len(listed) > 0 && within(a, v.atoms) {
+		like += 0.01 // it differs in what is grouped alone
+	}
+	return other, like
 }
 
 func sameSet(p, q taffrail.Path) bool {
