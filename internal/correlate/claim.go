@@ -41,14 +41,30 @@ func (s *scene) claimOf(v *view, d *deed) (claim, bool) {
 	case known && len(effects) > 0 && !d.hidden():
 		return claim{}, false // it may change the attribute, and did not name it
 	case known && len(effects) > 0 && (d.Truncated || lacks(d.Request)):
-		return claim{grade: gradeOpaque, kind: taffrail.EvidenceFamily, detail: d.Action + " may change it, and what it asked for cannot be seen"}, true
+		can := slices.ContainsFunc(effects, func(e effect) bool { return v.canCome(e.op) })
+		return claim{grade: gradeOpaque, kind: taffrail.EvidenceFamily, detail: d.Action + " may change it, and what it asked for cannot be seen"}, can
 	}
 	c, ok := s.general(v, d)
-	if known && ok && c.grade != gradeOpaque && !v.gone {
+	if known && ok && !v.gone {
+		byName := !v.element && (c.grade == gradeNamed || c.grade == gradeWhole)
 		c.grade = gradeStray // it is known to do other things than this
-		return c, c.to == v.to
+		return c, byName && c.to == v.to
 	}
 	return c, ok
+}
+
+// canCome says whether what was found can come of an effect of a sort, whatever the request says: what only takes away brings nothing. An element that
+// others may be grouped with goes by an addition, too, and comes by a removal.
+func (v *view) canCome(o op) bool {
+	switch {
+	case v.element && !v.alone:
+		return true
+	case o == opRemove || o == opUnset:
+		return v.to == "" || !informs(v.to)
+	case o == opAdd:
+		return v.to != ""
+	}
+	return true
 }
 
 // modelled is what a model says.
@@ -73,13 +89,16 @@ func (s *scene) modelled(v *view, d *deed, e effect) (claim, bool) {
 	}
 	values := lookup(d.body, e.from)
 	for _, name := range v.names[len(e.path):] {
+		if slices.ContainsFunc(values, taffrail.Value.IsUnknown) {
+			break // what holds it is hidden
+		}
 		values = eachNamed(values, name)
 	}
 	if len(values) == 0 {
 		return c, false
 	}
-	if values[0].IsUnknown() {
-		c.grade, c.kind = gradeOpaque, taffrail.EvidenceFamily
+	if slices.ContainsFunc(values, taffrail.Value.IsUnknown) {
+		c.grade, c.kind, c.detail = gradeOpaque, taffrail.EvidenceFamily, d.Action+" hides what it sets at "+e.from
 		return c, true
 	}
 	return stated(v, c, values, e.op)
