@@ -130,11 +130,17 @@ func (p pass) of(claims []claim) []claim {
 func (s *scene) byReplay(v *view, c *taffrail.Cause) bool {
 	claims := s.claims(v, s.deeds)
 	for _, p := range passes {
-		if e := replay(v, p.of(claims)); len(e.runs) > 0 {
-			s.tell(v, c, e)
-			s.shadow(c, claims)
+		e := replay(v, p.of(claims))
+		if len(e.runs) == 0 {
+			continue
+		}
+		if got, ok := e.runs[0].stoodBefore(v, s.readings(v)); ok {
+			s.bySight(c, got, claims)
 			return true
 		}
+		s.tell(v, c, e)
+		s.shadow(c, claims)
+		return true
 	}
 	return s.byPart(v, c) || s.byManager(v, c) || s.byOpaque(c, claims) || s.byShared(v, c)
 }
