@@ -139,7 +139,7 @@ func (s *scene) byReplay(v *view, c *taffrail.Cause) bool {
 			return true
 		}
 		s.tell(v, c, e)
-		s.shadow(c, claims)
+		s.shadow(c, claims, v.to)
 		return true
 	}
 	return s.byPart(v, c) || s.byManager(v, c) || s.byOpaque(c, claims) || s.byShared(v, c)
@@ -228,19 +228,30 @@ func (s *scene) partOf(v *view, d *deed) (got []string) {
 	return got
 }
 
-// shadow lowers an answer where an earlier event that cannot be seen into may have done the same: the one that is named had no effect then.
-func (s *scene) shadow(c *taffrail.Cause, claims []claim) {
-	if c.Tier != taffrail.TierExplained || c.Event == nil {
+// shadow lowers an answer where an event that cannot be seen into, up to the last that wrote the value, may have done the same or have taken the
+// value away in between: then the one that is named had no effect, or not the last.
+func (s *scene) shadow(c *taffrail.Cause, claims []claim, to string) {
+	if c.Event == nil {
 		return
 	}
+	last := c.Event.Time
 	for _, cl := range claims {
-		if cl.grade == gradeOpaque && cl.deed.place == inside && cl.deed.Time.Before(c.Event.Time) {
-			g := s.models.grades[grade(c.Basis)]
-			c.Tier, c.Reason = taffrail.TierLikely, "an earlier event may have done the same, and cannot be seen into"
-			c.Confidence, c.Basis = min(c.Confidence, g.Gapped), c.Basis+", gapped"
-			return
+		if cl.grade != gradeOpaque && cl.to == to {
+			last = cl.deed.Time
 		}
 	}
+	if slices.ContainsFunc(claims, func(cl claim) bool {
+		return cl.grade == gradeOpaque && cl.deed.place == inside && !cl.deed.Time.After(last)
+	}) {
+		s.regrade(c, gradeShadowed, "an event that cannot be seen into may have done the same")
+	}
+}
+
+// regrade gives an answer another grade, of which the reason is said.
+func (s *scene) regrade(c *taffrail.Cause, g grade, why string) {
+	table := s.models.grades[g]
+	c.Confidence, c.Basis, c.Reason = min(c.Confidence, table.Confidence), string(g), why
+	c.Tier = tierOf(table.Tier, c.Confidence, false)
 }
 
 // byOpaque is for events that may have done it, unseen.

@@ -22,7 +22,7 @@ type claim struct {
 func (s *scene) claims(v *view, deeds []*deed) []claim {
 	var all []claim
 	for _, d := range deeds {
-		if c, ok := s.claimOf(v, d); ok {
+		if c, ok := s.claimOf(v, d); ok && !(len(all) == 0 && restates(v, d)) {
 			c.deed = d
 			all = append(all, c)
 		}

@@ -19,6 +19,7 @@ const (
 	gradeManager  grade = "manager"   // the object itself notes who wrote the field last
 	gradeModel    grade = "model"     // a model of the event
 	gradeRepeated grade = "repeated"  // the same, and later events wrote the value again: one between that took it away may be missing
+	gradeShadowed grade = "shadowed"  // there is an event that cannot be seen into, and that may have done the same
 	gradeWhole    grade = "whole"     // the value at the same names all the way
 	gradeNamed    grade = "named"     // the value under the same name
 	gradeReplaced grade = "replaced"  // a set was replaced by one without it

@@ -30,6 +30,18 @@ func (s *scene) byManager(v *view, c *taffrail.Cause) bool {
 	return true
 }
 
+// restates says whether a request gives back a whole object as it was read, and the notes of writers in that copy have the field already, which was not
+// there before: where nothing is known to have brought it until then, it stood when the copy was made, and the request did not bring it.
+func restates(v *view, d *deed) bool {
+	if v.from != "" || v.element || len(v.names) == 0 {
+		return false
+	}
+	meta, _ := d.Request.Field("metadata")
+	version, _ := meta.Field("resourceVersion")
+	manager, _ := owner(d.Request, v)
+	return version.Text() != "" && manager != ""
+}
+
 // owner is the manager of a field, and when it wrote last. Where several share the field, the newest counts.
 func owner(object taffrail.Value, v *view) (manager string, when time.Time) {
 	meta, _ := object.Field("metadata")
