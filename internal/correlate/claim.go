@@ -16,6 +16,7 @@ type claim struct {
 	grade  grade
 	kind   taffrail.EvidenceKind
 	detail string
+	at     []string // where in the request the value stands, if it was found by its name
 }
 
 // claims are what the deeds do to an attribute, in the order of time.
@@ -27,7 +28,37 @@ func (s *scene) claims(v *view, deeds []*deed) []claim {
 			all = append(all, c)
 		}
 	}
+	return likewise(v, deeds, all)
+}
+
+// likewise adds what other events of the same name have at a place whose name fits loosely, where one of them has the value that was found there: that
+// one has shown what the place is.
+func likewise(v *view, deeds []*deed, all []claim) []claim {
+	for _, shown := range slices.Clone(all) {
+		if shown.grade != gradeLoose || shown.to != v.to || len(shown.at) == 0 {
+			continue
+		}
+		for _, d := range deeds {
+			if d.Action == shown.deed.Action && !slices.ContainsFunc(all, func(c claim) bool { return c.deed == d }) {
+				if c, ok := d.at(shown.at); ok {
+					c.to = v.known(c.to)
+					all = append(all, c)
+				}
+			}
+		}
+	}
+	slices.SortStableFunc(all, func(a, b claim) int { return slices.Index(deeds, a.deed) - slices.Index(deeds, b.deed) })
 	return all
+}
+
+// at is the claim of what stands at a place of the request.
+func (d *deed) at(names []string) (claim, bool) {
+	for _, n := range d.nodes {
+		if slices.Equal(n.names, names) && n.value.Len() == 0 && !n.value.IsUnknown() {
+			return claim{deed: d, to: canon(n.value), grade: gradeLoose, kind: taffrail.EvidenceValue, detail: "the request has another value at " + strings.Join(names, ".")}, true
+		}
+	}
+	return claim{}, false
 }
 
 func (s *scene) claimOf(v *view, d *deed) (claim, bool) {

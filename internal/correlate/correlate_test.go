@@ -339,8 +339,8 @@ func TestBatches(t *testing.T) {
 		Address: "aws_route53_record.www", Type: "aws_route53_record", IDs: []string{"Z0123456789_www.example.com_A", "www.example.com"},
 		Changes: []taffrail.Change{change(t, "records", "null", `"192.0.2.7"`)},
 	}}, Events: []taffrail.Event{
-		batch("a", 1, item("UPSERT", "www.example.com.", "192.0.2.7"), item("UPSERT", "api.example.com.", "192.0.2.9")),
-		batch("b", 2, item("UPSERT", "www.example.com.", "192.0.2.8"), item("UPSERT", "api.example.com.", "192.0.2.7")),
+		batch("a", 2, item("UPSERT", "www.example.com.", "192.0.2.7"), item("UPSERT", "api.example.com.", "192.0.2.9")),
+		batch("b", 1, item("UPSERT", "www.example.com.", "192.0.2.8"), item("UPSERT", "api.example.com.", "192.0.2.7")),
 	}}
 	if c := one(t, q); c.Event == nil || c.Event.ID != "a" {
 		t.Errorf("got %s: %s", told(c), c.Reason)

@@ -13,6 +13,9 @@ func (s *scene) general(v *view, d *deed) (claim, bool) {
 	if v.gone {
 		return s.removal(v, d)
 	}
+	if s.calledByAnother(v, d) {
+		return claim{}, false
+	}
 	for _, f := range []func(*view, *deed) (claim, bool){s.named, s.member, s.unset, s.switched, s.stamped, s.valued, s.answered, s.unseen} {
 		if c, ok := f(v, d); ok {
 			return c, true
@@ -40,14 +43,14 @@ func (s *scene) named(v *view, d *deed) (claim, bool) {
 }
 
 func (s *scene) namedClaim(v *view, d *deed, n node, how alignment) (claim, bool) {
-	c := claim{grade: gradeOf[how], kind: taffrail.EvidenceValue, to: v.known(canon(n.value)), detail: "the request has it at " + strings.Join(n.names, ".")}
+	c := claim{grade: gradeOf[how], kind: taffrail.EvidenceValue, to: v.known(canon(n.value)), detail: "the request has it at " + strings.Join(n.names, "."), at: n.names}
 	if n.value.IsUnknown() {
 		c.grade, c.kind, c.detail = gradeOpaque, taffrail.EvidenceFamily, "the request hides the value at "+strings.Join(n.names, ".")
 		return c, true
 	}
 	if c.to != v.to && (n.value.Len() > 0 || len(v.atoms) > 1) {
 		if !sameContent(v, []taffrail.Value{n.value}) {
-			return c, how >= exactly || how == closely && n.value.Len() == 0
+			return c, how >= exactly || how == closely && (n.value.Len() == 0 || v.to == "")
 		}
 		c.to = v.to
 	}
@@ -149,7 +152,7 @@ func (s *scene) familiar(v *view, d *deed) (n int) {
 
 // unset goes by names like DeleteBucketPolicy: what they name is gone, or is as if it had never been set.
 func (s *scene) unset(v *view, d *deed) (claim, bool) {
-	if d.verb != verbRemove || v.element || len(v.names) == 0 {
+	if d.verb != verbRemove || len(v.names) == 0 {
 		return claim{}, false
 	}
 	c := claim{grade: gradeUnset, kind: taffrail.EvidenceFamily, detail: d.Action + " takes away what it names"}
@@ -157,18 +160,47 @@ func (s *scene) unset(v *view, d *deed) (claim, bool) {
 		c.to = v.to
 	}
 	own := telling(words(v.names[0]))
-	particular := without(own, s.ids.words)
+	particular := without(without(own, s.ids.words), units)
 	switch {
-	case len(v.names) > 1 && s.namesMore(d):
-		return c, false // it takes away some keys, and not all
+	case (len(v.names) > 1 || v.element) && s.namesMore(d):
+		return c, false // it takes away some of them, and not all
+	case v.element:
+		return c, len(particular) > 0 && within(particular, d.nouns)
 	case len(d.nouns) > 1 && within(d.nouns, s.ids.words):
 		return c, true // it takes away the resource itself
 	case len(particular) == 0:
 		return c, within(own, d.nouns)
 	case c.to == v.to:
-		return c, common(particular, d.nouns) > 0
+		return c, common(particular, d.nouns) > 0 && !s.ofSibling(d)
 	}
 	return c, within(particular, d.nouns)
+}
+
+// units are words that say in what something is counted, and not what.
+var units = []string{"byte", "mb", "gb", "mib", "gib", "second", "minute", "hour", "day", "percent", "count"}
+
+// ofSibling says whether an event is, by its name, about another part of the same object than the resource is: DeleteBucketPolicy, of a bucket's
+// versioning.
+func (s *scene) ofSibling(d *deed) bool {
+	kind := without(telling(s.ids.words), append(words(s.ids.service), s.ids.words[:min(1, len(s.ids.words))]...))
+	return len(without(kind, d.nouns)) > 0 && common(kind, d.nouns) > 0 && len(without(d.nouns, kind)) > 0
+}
+
+// calledByAnother says whether an event is called by another attribute of the resource than this one: AuthorizeSecurityGroupEgress, of ingress.
+func (s *scene) calledByAnother(v *view, d *deed) bool {
+	if len(v.names) == 0 {
+		return false
+	}
+	rest := without(d.nouns, s.ids.words)
+	if len(rest) == 0 || common(allWords(v.names), rest) > 0 {
+		return false
+	}
+	for _, name := range fieldNames(s.Before, s.After) {
+		if own := without(telling(words(name)), s.ids.words); name != v.names[0] && len(own) > 0 && within(own, rest) {
+			return true
+		}
+	}
+	return false
 }
 
 // namesMore says whether a request names something beside the resource.

@@ -181,7 +181,7 @@ func (s *scene) align(v *view, d *deed, n node) alignment {
 	if got < closely && len(v.names) > 1 && within(allWords(v.names), around) && common(words(want), words(last)) > 0 {
 		got = closely
 	}
-	if len(v.names) > 1 && common(allWords(v.names[:len(v.names)-1]), around) == 0 {
+	if above := allWords(v.names[:len(v.names)-1]); len(above) > 0 && (common(above, around) == 0 || 3*common(above, around) < len(above)) {
 		return alien // of the same name, in something else
 	}
 	if got > loosely && len(telling(words(want))) < 2 && s.elsewhere(v, d, n) {

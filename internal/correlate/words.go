@@ -30,7 +30,7 @@ var sameWord = map[string]string{
 }
 
 // fillers are words that say nothing of what is named.
-var fillers = []string{"value", "item", "set", "list", "config", "attribute", "aws", "input", "request", "update", "specification", "new", "name", "document", "member", "entry", "option", "setting", "parameter", "data", "content", "body"}
+var fillers = []string{"value", "item", "set", "list", "config", "attribute", "aws", "input", "request", "update", "specification", "new", "name", "document", "member", "entry", "option", "setting", "parameter", "data", "content", "body", "change", "batch"}
 
 // words are the words of a name, in one form each: "VisibilityTimeout" gives visibility, timeout.
 func words(name string) []string {
