@@ -31,17 +31,16 @@ func (s *scene) claims(v *view, deeds []*deed) []claim {
 	return likewise(v, deeds, all)
 }
 
-// likewise adds what other events of the same name have at a place whose name fits loosely, where one of them has the value that was found there: that
-// one has shown what the place is.
+// likewise adds what other events of the same name have at a place where one of them has what was found: that one has shown what the place is, though
+// its name fits loosely, or does not tell that it is the set.
 func likewise(v *view, deeds []*deed, all []claim) []claim {
 	for _, shown := range slices.Clone(all) {
-		if shown.grade != gradeLoose || shown.to != v.to || len(shown.at) == 0 {
+		if len(shown.at) == 0 || !v.element && (shown.grade != gradeLoose || shown.to != v.to) {
 			continue
 		}
 		for _, d := range deeds {
 			if d.Action == shown.deed.Action && !slices.ContainsFunc(all, func(c claim) bool { return c.deed == d }) {
-				if c, ok := d.at(shown.at); ok {
-					c.to = v.known(c.to)
+				if c, ok := v.at(d, shown.at); ok {
 					all = append(all, c)
 				}
 			}
@@ -51,12 +50,18 @@ func likewise(v *view, deeds []*deed, all []claim) []claim {
 	return all
 }
 
-// at is the claim of what stands at a place of the request.
-func (d *deed) at(names []string) (claim, bool) {
+// at is the claim of what stands at a place of a request. A list that replaces the set does not have the element, or the element would be there.
+func (v *view) at(d *deed, names []string) (claim, bool) {
 	for _, n := range d.nodes {
-		if slices.Equal(n.names, names) && n.value.Len() == 0 && !n.value.IsUnknown() {
-			return claim{deed: d, to: canon(n.value), grade: gradeLoose, kind: taffrail.EvidenceValue, detail: "the request has another value at " + strings.Join(names, ".")}, true
+		if !slices.Equal(n.names, names) || n.value.IsUnknown() {
+			continue
 		}
+		c := claim{deed: d, grade: gradeLoose, kind: taffrail.EvidenceValue, detail: "the request has another value at " + strings.Join(names, ".")}
+		if v.element {
+			return c, d.verb == verbSet
+		}
+		c.to = v.known(canon(n.value))
+		return c, n.value.Len() == 0
 	}
 	return claim{}, false
 }

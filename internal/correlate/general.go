@@ -83,11 +83,11 @@ func (s *scene) member(v *view, d *deed) (claim, bool) {
 
 // tagged says whether an event is about the map that holds a key.
 func (s *scene) tagged(v *view, d *deed) bool {
-	parent := telling(words(v.names[len(v.names)-2]))
-	if common(parent, d.nouns) > 0 {
+	parent := without(telling(words(v.names[len(v.names)-2])), []string{"all"})
+	if within(parent, d.nouns) {
 		return true
 	}
-	return slices.ContainsFunc(d.nodes, func(n node) bool { return len(n.names) > 0 && common(parent, words(n.names[0])) > 0 })
+	return slices.ContainsFunc(d.nodes, func(n node) bool { return len(n.names) > 0 && within(parent, words(n.names[0])) })
 }
 
 func (s *scene) elementClaim(v *view, d *deed) (claim, bool) {
@@ -103,6 +103,7 @@ func (s *scene) elementClaim(v *view, d *deed) (claim, bool) {
 		o = itemOp(d.body, v, o)
 		var ok bool
 		c.to, ok = elementState(v, true, o)
+		c.at = d.nodes[holder].names
 		if s.familiar(v, d) == 0 {
 			c.grade = gradeLoose
 		}
@@ -210,18 +211,39 @@ func (s *scene) namesMore(d *deed) bool {
 	})
 }
 
-// switched goes by names like EnableKeyRotation.
+// switched goes by names like EnableKeyRotation, and StopInstances.
 func (s *scene) switched(v *view, d *deed) (claim, bool) {
-	if v.element || v.to != "true" && v.from != "true" || len(v.names) == 0 {
+	if v.element || len(v.names) == 0 {
 		return claim{}, false
 	}
 	_, operation, _ := strings.Cut(d.Action, ":")
-	first := words(operation)[0]
-	state := map[string]string{"enable": "true", "start": "true", "activate": "true", "disable": "false", "stop": "false", "deactivate": "false"}[first]
-	own := without(telling(words(v.names[len(v.names)-1])), []string{"enable", "enabled", "is"})
-	c := claim{grade: gradeNamed, kind: taffrail.EvidenceFamily, to: state, detail: d.Action + " switches it"}
-	return c, state != "" && len(own) > 0 && within(own, d.nouns)
+	own := without(telling(words(v.names[len(v.names)-1])), switchWords)
+	about := len(own) > 0 && within(own, d.nouns) || len(own) == 0 && len(d.nouns) > 0 && within(d.nouns, s.ids.words)
+	c := claim{grade: gradeNamed, kind: taffrail.EvidenceFamily, detail: d.Action + " switches it"}
+	for _, state := range switchedTo[words(operation)[0]] {
+		if known := slices.Contains(switchStates, strings.ToLower(v.to)) && slices.Contains(switchStates, strings.ToLower(v.from)); !known {
+			return c, false
+		}
+		if c.to == "" || strings.EqualFold(state, v.to) {
+			c.to = state
+		}
+		if strings.EqualFold(state, v.to) {
+			c.to = v.to
+		}
+	}
+	return c, c.to != "" && about
 }
+
+// switchWords say of an attribute that it holds whether something is on, and not what.
+var switchWords = []string{"enable", "enabled", "is", "state", "status", "active"}
+
+// switchedTo are the states that operations leave that switch something by their name.
+var switchedTo = map[string][]string{
+	"enable": {"true", "active"}, "start": {"true", "running", "started"}, "activate": {"true", "active"}, "resume": {"true", "active", "running"},
+	"disable": {"false", "inactive"}, "stop": {"false", "stopped"}, "deactivate": {"false", "inactive"}, "suspend": {"false", "suspended"}, "pause": {"false", "paused"},
+}
+
+var switchStates = []string{"", "true", "false", "active", "inactive", "running", "started", "stopped", "suspended", "paused"}
 
 // stamped goes by attributes that hold when the resource was changed: the time is that of the event.
 func (s *scene) stamped(v *view, d *deed) (claim, bool) {

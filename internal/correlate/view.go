@@ -174,9 +174,9 @@ func (s *scene) align(v *view, d *deed, n node) alignment {
 	if plain(last) == plain(want) {
 		got = exactly
 	}
-	around := slices.Clone(d.nouns)
+	around := append(slices.Clone(d.nouns), initials(d.nouns)...)
 	for _, name := range n.names {
-		around = append(around, words(name)...)
+		around = slices.Concat(around, words(name), initials(words(name)))
 	}
 	if got < closely && len(v.names) > 1 && within(allWords(v.names), around) && common(words(want), words(last)) > 0 {
 		got = closely
@@ -188,6 +188,18 @@ func (s *scene) align(v *view, d *deed, n node) alignment {
 		got = loosely
 	}
 	return got
+}
+
+// initials are what names are shortened to: ttl, of time to live.
+func initials(all []string) (short []string) {
+	first := ""
+	for _, w := range all {
+		first += w[:1]
+		if len(first) > 2 {
+			short = append(short, first)
+		}
+	}
+	return short
 }
 
 func allWords(names []string) (all []string) {
@@ -206,7 +218,7 @@ func closeness(want, last, nouns []string) alignment {
 		return closely
 	case n > 0 && 2*n >= len(told):
 		return loosely
-	case within(told, nouns) && common(telling(last), nouns) == 0 && slices.Contains([]string{"document", "value", "policy", "config"}, last[max(0, len(last)-1)]):
+	case within(told, nouns) && common(telling(last), nouns) == 0 && slices.Contains([]string{"document", "value", "policy", "config", "status"}, last[max(0, len(last)-1)]):
 		return closely
 	}
 	return alien
