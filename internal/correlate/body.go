@@ -50,10 +50,17 @@ func (w *walker) walk(names []string, v taffrail.Value) {
 			w.walk(below(names, key), value)
 		}
 		for name, e := range v.Fields() {
+			if len(names) > 0 && v.Len() == 1 && e.Shape() == taffrail.ShapeList && slices.Contains(wrappers, name) {
+				w.walk(names, e)
+				continue
+			}
 			w.walk(below(names, name), e)
 		}
 	}
 }
+
+// wrappers are names under which APIs hold lists that already have one.
+var wrappers = []string{"items", "item", "member", "members"}
 
 func below(names []string, name string) []string {
 	return append(slices.Clip(slices.Clone(names)), name)

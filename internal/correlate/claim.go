@@ -35,12 +35,12 @@ func (s *scene) claims(v *view, deeds []*deed) []claim {
 // its name fits loosely, or does not tell that it is the set.
 func likewise(v *view, deeds []*deed, all []claim) []claim {
 	for _, shown := range slices.Clone(all) {
-		if len(shown.at) == 0 || !v.element && (shown.grade != gradeLoose || shown.to != v.to) {
+		if len(shown.at) == 0 || !v.element && shown.to != v.to {
 			continue
 		}
 		for _, d := range deeds {
 			if d.Action == shown.deed.Action && !slices.ContainsFunc(all, func(c claim) bool { return c.deed == d }) {
-				if c, ok := v.at(d, shown.at); ok {
+				if c, ok := v.at(d, shown); ok {
 					all = append(all, c)
 				}
 			}
@@ -50,18 +50,19 @@ func likewise(v *view, deeds []*deed, all []claim) []claim {
 	return all
 }
 
-// at is the claim of what stands at a place of a request. A list that replaces the set does not have the element, or the element would be there.
-func (v *view) at(d *deed, names []string) (claim, bool) {
+// at is the claim of what stands where another event has shown the attribute to stand. A list that replaces the set does not have the element, or the
+// element would be there.
+func (v *view) at(d *deed, shown claim) (claim, bool) {
 	for _, n := range d.nodes {
-		if !slices.Equal(n.names, names) || n.value.IsUnknown() {
+		if !slices.Equal(n.names, shown.at) || n.value.IsUnknown() {
 			continue
 		}
-		c := claim{deed: d, grade: gradeLoose, kind: taffrail.EvidenceValue, detail: "the request has another value at " + strings.Join(names, ".")}
+		c := claim{deed: d, grade: shown.grade, kind: taffrail.EvidenceValue, detail: "the request has another value at " + strings.Join(n.names, ".")}
 		if v.element {
 			return c, d.verb == verbSet
 		}
 		c.to = v.known(canon(n.value))
-		return c, n.value.Len() == 0
+		return c, true
 	}
 	return claim{}, false
 }

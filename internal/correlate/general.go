@@ -96,6 +96,10 @@ func (s *scene) elementClaim(v *view, d *deed) (claim, bool) {
 		c.grade = gradeLoose
 	}
 	o := map[verbKind]op{verbAdd: opAdd, verbSet: opAdd, verbNone: opAdd, verbRemove: opRemove}[d.verb]
+	if d.verb == verbAdd && v.to == "" && slices.ContainsFunc(d.nodes, func(n node) bool { return besideElement(v, n.value) }) {
+		c.to, c.detail = grows, "the request has a member that the element is grouped with"
+		return c, true
+	}
 	holder := slices.IndexFunc(d.nodes, func(n node) bool {
 		return (n.scalar() || n.value.Shape() == taffrail.ShapeObject) && len(n.names) > 0 && holdsElement(v, n.value, o)
 	})
