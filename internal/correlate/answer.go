@@ -140,6 +140,7 @@ func (s *scene) byReplay(v *view, c *taffrail.Cause) bool {
 		}
 		s.tell(v, c, e)
 		s.shadow(c, claims, v.to)
+		s.onTheEdge(v, c, claims, p.grades)
 		return true
 	}
 	return s.byPart(v, c) || s.byManager(v, c) || s.byOpaque(c, claims) || s.byShared(v, c)
@@ -244,6 +245,24 @@ func (s *scene) shadow(c *taffrail.Cause, claims []claim, to string) {
 		return cl.grade == gradeOpaque && cl.deed.place == inside && !cl.deed.Time.After(last)
 	}) {
 		s.regrade(c, gradeShadowed, "an event that cannot be seen into may have done the same")
+	}
+}
+
+// onTheEdge lowers an answer that another would be if the clocks differed: with the events right before or after the window, the way leads to the same
+// value by another event.
+func (s *scene) onTheEdge(v *view, c *taffrail.Cause, claims []claim, grades []grade) {
+	if c.Event == nil || c.Tier != taffrail.TierExplained && c.Tier != taffrail.TierLikely {
+		return
+	}
+	for _, places := range [][]place{{early, inside}, {inside, late}} {
+		e := replay(v, pass{grades, places}.of(claims))
+		if len(e.runs) > 0 && e.runs[0].writer().ID != c.Event.ID {
+			base, _, _ := strings.Cut(c.Basis, ",")
+			table := s.models.grades[grade(base)]
+			c.Confidence, c.Basis = min(c.Confidence, table.Skewed), base+", skewed"
+			c.Tier, c.Reason = tierOf(table.Tier, c.Confidence, false), "if the clocks differ, an event right outside of the window did it"
+			return
+		}
 	}
 }
 
