@@ -1,0 +1,243 @@
+package correlate
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/taffrail-dev/taffrail"
+)
+
+// thing is a question about one change of a resource that has the id w-0a1b2c3d, of which both sides are known.
+func thing(t testing.TB, kind, before, after string, c taffrail.Change, events ...taffrail.Event) Question {
+	t.Helper()
+	return Question{Start: start, End: start.Add(20 * time.Minute), Events: events, Resources: []Subject{{
+		Address: taffrail.Address(kind + ".it"), Type: taffrail.ResourceType(kind), IDs: []string{"w-0a1b2c3d", "arn:aws:widgets:r:1:widget/w-0a1b2c3d"},
+		Before: value(t, before), After: value(t, after), Changes: []taffrail.Change{c},
+	}}}
+}
+
+// field is a change of one attribute, told by its values on the two sides.
+func field(t testing.TB, path, before, after string) taffrail.Change {
+	t.Helper()
+	return taffrail.Change{Path: pathOf(t, path), Before: value(t, before), After: value(t, after)}
+}
+
+// widget is a call about the thing, of a service that is not known.
+func widget(t testing.TB, id string, minutes float64, operation, request string) taffrail.Event {
+	t.Helper()
+	comma := map[bool]string{true: "", false: ","}[request == ""]
+	return at(t, id, minutes, "widgets:"+operation, `{"widgetId":"w-0a1b2c3d"`+comma+request+`}`)
+}
+
+// blind is a call of which only the name and what it touches is told.
+func blind(e taffrail.Event) taffrail.Event {
+	e.Request, e.Refs = taffrail.Null(), []string{"arn:aws:widgets:r:1:widget/w-0a1b2c3d"}
+	return e
+}
+
+func answering(t testing.TB, e taffrail.Event, answer string) taffrail.Event {
+	t.Helper()
+	e.Response = value(t, answer)
+	return e
+}
+
+const open22 = `{"protocol":"tcp","from_port":22,"to_port":22,"cidrs":["0.0.0.0/0"]}`
+
+// Events that are not known are read by their names and values.
+func TestByNames(t *testing.T) {
+	for _, tc := range []struct {
+		name, before, after string
+		change              taffrail.Change
+		events              []taffrail.Event
+		want                string
+	}{
+		{"a loose name counts against, too", `{}`, `{}`, field(t, "message_retention_seconds", `60`, `90`), []taffrail.Event{
+			widget(t, "a", 1, "SetThings", `"messageRetentionPeriod":90`), widget(t, "b", 2, "SetThings", `"messageRetentionPeriod":70`), widget(t, "c", 3, "SetThings", `"messageRetentionPeriod":90`)}, "c"},
+		{"a document counts against where its like had the value", `{}`, `{}`, field(t, "policy", `"{\"who\":\"none\"}"`, `"{\"who\":\"everyone\"}"`), []taffrail.Event{
+			widget(t, "a", 1, "CreatePolicyVersion", `"policyDocument":"{\"who\":\"everyone\"}"`), widget(t, "b", 2, "CreatePolicyVersion", `"policyDocument":"{\"who\":\"none\"}"`), widget(t, "c", 3, "CreatePolicyVersion", `"policyDocument":"{\"who\":\"everyone\"}"`)}, "c"},
+		{"a document was there, and is gone", `{}`, `{}`, field(t, "policy", `"{\"a\":1}"`, `null`), []taffrail.Event{
+			widget(t, "a", 1, "DeleteWidgetPolicy", ""), widget(t, "b", 2, "PutWidgetPolicy", `"widgetPolicy":{"a":1}`), widget(t, "c", 3, "DeleteWidgetPolicy", "")}, "c"},
+		{"what is reset is gone", `{}`, `{}`, field(t, "parameters.level", `"debug"`, `null`), []taffrail.Event{widget(t, "a", 1, "ResetWidgetParameters", `"parameterNames":["level"]`)}, "a"},
+		{"a set is taken away as a whole", `{}`, `{}`, change(t, "users", `{"name":"app","role":"owner"}`, `null`), []taffrail.Event{widget(t, "a", 1, "DeleteWidgetUsers", "")}, "a"},
+		{"an element is, by its name, not", `{}`, `{}`, change(t, "users", `{"name":"app","role":"owner"}`, `null`), []taffrail.Event{widget(t, "a", 1, "DeleteWidgetUsers", `"user":"report"`)}, ""},
+		{"a quota, and what it is counted in", `{}`, `{}`, field(t, "quota_bytes", `100`, `200`), []taffrail.Event{
+			widget(t, "a", 1, "PutWidgetQuota", `"quotaBytes":200`), widget(t, "b", 2, "DeleteWidgetQuota", ""), widget(t, "c", 3, "PutWidgetQuota", `"quotaBytes":200`)}, "c"},
+		{"called by another attribute", `{"ingress":[],"egress":[]}`, `{"ingress":[` + open22 + `],"egress":[]}`, change(t, "ingress", `null`, open22), []taffrail.Event{
+			widget(t, "a", 1, "AuthorizeWidgetEgress", `"rules":[{"protocol":"tcp","fromPort":22,"toPort":22,"cidr":"0.0.0.0/0"}]`)}, ""},
+		{"initials", `{}`, `{}`, field(t, "ttl.enabled", `false`, `true`), []taffrail.Event{widget(t, "a", 1, "UpdateTimeToLive", `"timeToLiveSpecification":{"enabled":true}`)}, "a"},
+		{"one word of four is not the same thing", `{}`, `{}`, field(t, "point_in_time_recovery.enabled", `false`, `true`), []taffrail.Event{widget(t, "a", 1, "UpdateTimeToLive", `"timeToLiveSpecification":{"enabled":true}`)}, ""},
+		{"a map of another name is not replaced", `{}`, `{}`, field(t, "image_scanning.on_push", `true`, `false`), []taffrail.Event{
+			widget(t, "a", 1, "PutImageScanning", `"imageScanning":{"onPush":false}`), widget(t, "b", 2, "PutImageMutability", `"imageMutability":"fixed"`), widget(t, "c", 3, "PutImageScanning", `"imageScanning":{"onPush":false}`)}, "a"},
+		{"switched by the verb", `{}`, `{}`, field(t, "enabled", `true`, `false`), []taffrail.Event{widget(t, "a", 1, "DisableWidget", ""), widget(t, "b", 2, "EnableWidget", ""), widget(t, "c", 3, "DisableWidget", "")}, "c"},
+		{"stopped by the verb", `{}`, `{}`, field(t, "state", `"running"`, `"stopped"`), []taffrail.Event{widget(t, "a", 1, "StopWidgets", ""), widget(t, "b", 2, "StartWidgets", ""), widget(t, "c", 3, "StopWidgets", "")}, "c"},
+		{"a list in its wrapper replaces the set", `{}`, `{}`, change(t, "rules", `null`, open22), []taffrail.Event{
+			widget(t, "a", 1, "ReplaceWidgetRules", `"rules":{"items":[{"protocol":"tcp","fromPort":22,"toPort":22,"cidrs":{"items":["0.0.0.0/0"]}}]}`),
+			widget(t, "b", 2, "ReplaceWidgetRules", `"rules":{"items":[{"protocol":"udp","fromPort":53,"toPort":53,"cidrs":{"items":["0.0.0.0/0"]}}]}`),
+			widget(t, "c", 3, "ReplaceWidgetRules", `"rules":{"items":[{"protocol":"tcp","fromPort":22,"toPort":22,"cidrs":{"items":["0.0.0.0/0"]}}]}`)}, "c"},
+		{"a list by another name replaces the set where its like had the element", `{}`, `{}`, change(t, "values", `null`, `"192.0.2.7"`), []taffrail.Event{
+			widget(t, "a", 1, "ChangeThings", `"records":[{"value":"192.0.2.7"}]`), widget(t, "b", 2, "ChangeThings", `"records":[{"value":"192.0.2.8"}]`), widget(t, "c", 3, "ChangeThings", `"records":[{"value":"192.0.2.7"}]`)}, "c"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			c := one(t, thing(t, "acme_widget", tc.before, tc.after, tc.change, tc.events...))
+			_, got, _ := strings.Cut(told(c), " ")
+			if got != tc.want {
+				t.Errorf("got %s, want %q: %s", told(c), tc.want, c.Reason)
+			}
+		})
+	}
+}
+
+// What an event that cannot be seen into may have done is bounded by what is known of events of its name.
+func TestUnseenEventsDoWhatTheirNamesSay(t *testing.T) {
+	tagged := func(e taffrail.Event) taffrail.Event { return unseen(e) }
+	for _, tc := range []struct {
+		name, path, before, after string
+		event                     taffrail.Event
+		want                      string
+	}{
+		{"it may set a tag", "tags.owner", `null`, `"web"`, tagged(at(t, "a", 1, "sqs:TagQueue", `{}`)), "possible a"},
+		{"it takes no tag away", "tags.owner", `"web"`, `null`, tagged(at(t, "a", 1, "sqs:TagQueue", `{}`)), "unexplained"},
+		{"it brings no tag", "tags.owner", `null`, `"web"`, tagged(at(t, "a", 1, "sqs:UntagQueue", `{}`)), "unexplained"},
+		{"it is known to do other things", "visibility_timeout_seconds", `30`, `60`, tagged(at(t, "a", 1, "sqs:TagQueue", `{}`)), "unexplained"},
+		{"of a name that is not known, it brings nothing", "owner", `null`, `"web"`, tagged(at(t, "a", 1, "sqs:RemoveQueueOwner", `{}`)), "unexplained"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			if c := one(t, queue(t, tc.path, tc.before, tc.after, tc.event)); told(c) != tc.want {
+				t.Errorf("got %s, want %s: %s", told(c), tc.want, c.Reason)
+			}
+		})
+	}
+}
+
+// Of two events, the one whose request hides the place did it.
+func TestAPlaceThatIsHidden(t *testing.T) {
+	hides := widget(t, "a", 1, "SetVariables", "")
+	hides.Redacted = true
+	hides.Request = taffrail.Object(map[string]taffrail.Value{"widgetId": taffrail.String("w-0a1b2c3d"), "environment": taffrail.Object(map[string]taffrail.Value{"variables": taffrail.Unknown()})})
+	other := widget(t, "b", 2, "SetVariables", `"memory":2`)
+	other.Redacted = true
+	own := []byte(`{"events":{"widgets:SetVariables":["environment set environment.variables","memory set memory"]}}`)
+	c := Attribute(thing(t, "acme_widget", `{}`, `{}`, field(t, "environment.LEVEL", `null`, `"debug"`), hides, other), models(t, own))[0]
+	if told(c) != "possible a" {
+		t.Errorf("got %s: %s", told(c), c.Reason)
+	}
+}
+
+// Services tell the whole object when a part of it was changed: what stood before an event wrote it was not its doing.
+func TestAnswersAreWitnesses(t *testing.T) {
+	own := []byte(`{"events":{"widgets:Modify":["class set widgetClass","size set size","protected set protected"]}}`)
+	small, large := `{"widget":{"class":"small"}}`, `{"modifyResult":{"widget":{"widgetClass":"large"}}}`
+	modify := func(id string, minutes float64, request, answer string) taffrail.Event {
+		return answering(t, widget(t, id, minutes, "Modify", request), answer)
+	}
+	for _, tc := range []struct {
+		name   string
+		events []taffrail.Event
+		want   string
+	}{
+		{"nothing speaks against it", []taffrail.Event{modify("a", 1, `"size":2`, small), modify("b", 2, `"widgetClass":"large"`, large)}, "explained b"},
+		{"it stood already", []taffrail.Event{modify("a", 1, `"size":2`, large), modify("b", 2, `"widgetClass":"large"`, large)}, "unexplained"},
+		{"one that cannot be seen into had done it", []taffrail.Event{answering(t, blind(widget(t, "a", 1, "Modify", "")), large), modify("b", 2, `"widgetClass":"large"`, large)}, "possible a"},
+		{"it was there, went, and came again", []taffrail.Event{modify("a", 1, `"widgetClass":"large"`, large), modify("b", 2, `"widgetClass":"small"`, small), modify("c", 3, `"widgetClass":"large"`, large)}, "explained c"},
+		{"a late answer shows what was", []taffrail.Event{modify("a", 1, `"widgetClass":"large"`, small), modify("b", 2, `"size":3`, small)}, "explained a"},
+		{"something else has the name", []taffrail.Event{modify("a", 1, `"size":2`, `{"widget":{"pendingValues":{"widgetClass":"large"}}}`), modify("b", 2, `"widgetClass":"large"`, large)}, "explained b"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			c := Attribute(thing(t, "acme_widget", `{}`, `{}`, field(t, "class", `"small"`, `"large"`), tc.events...), models(t, own))[0]
+			if told(c) != tc.want {
+				t.Errorf("got %s, want %s: %s", told(c), tc.want, c.Reason)
+			}
+		})
+	}
+}
+
+// An event that cannot be seen into overshadows what comes after it, and what was written again after it.
+func TestShadows(t *testing.T) {
+	for _, tc := range []struct {
+		name   string
+		events []taffrail.Event
+		want   string
+	}{
+		{"before", []taffrail.Event{unseen(set(t, "a", 1, "60")), set(t, "b", 2, "60")}, "possible b"},
+		{"between the first and the last that wrote it", []taffrail.Event{set(t, "a", 1, "60"), unseen(set(t, "b", 2, "60")), set(t, "c", 3, "60")}, "possible a"},
+		{"after", []taffrail.Event{set(t, "a", 1, "60"), unseen(set(t, "b", 2, "60"))}, "explained a"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			if c := one(t, queue(t, "visibility_timeout_seconds", "30", "60", tc.events...)); told(c) != tc.want {
+				t.Errorf("got %s, want %s: %s", told(c), tc.want, c.Reason)
+			}
+		})
+	}
+}
+
+// Where an event right outside of the window would be the cause if the clocks differed, none is sure.
+func TestOnTheEdge(t *testing.T) {
+	for _, tc := range []struct {
+		name   string
+		events []taffrail.Event
+		want   taffrail.Tier
+	}{
+		{"after the end, to and fro", []taffrail.Event{set(t, "a", 1, "60"), set(t, "b", 20.5, "30"), set(t, "c", 21, "60")}, taffrail.TierPossible},
+		{"after the end, elsewhere", []taffrail.Event{set(t, "a", 1, "60"), set(t, "b", 21, "30")}, taffrail.TierExplained},
+		{"before the start", []taffrail.Event{set(t, "a", -1, "60"), set(t, "b", 1, "60")}, taffrail.TierPossible},
+		{"long after", []taffrail.Event{set(t, "a", 1, "60"), set(t, "b", 23, "30"), set(t, "c", 24, "60")}, taffrail.TierExplained},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			if c := one(t, queue(t, "visibility_timeout_seconds", "30", "60", tc.events...)); c.Tier != tc.want || c.Event == nil {
+				t.Errorf("got %s, want %s: %s", told(c), tc.want, c.Reason)
+			}
+		})
+	}
+}
+
+// A whole object that is given back as it was read brings nothing of what its notes of writers hold already.
+func TestACopyBringsNothing(t *testing.T) {
+	copied := func(fields string) taffrail.Event {
+		e := at(t, "a", 1, "kube:services/update", `{"metadata":{"resourceVersion":"7","managedFields":[{"manager":"m","time":"2026-01-01T00:00:30Z","fieldsV1":{"f:spec":{`+fields+`}}}]},"spec":{"timeout":9}}`)
+		e.Source, e.Refs = "kubeaudit", []string{"w-0a1b2c3d"}
+		return e
+	}
+	for fields, want := range map[string]string{`"f:timeout":{}`: "unexplained", `"f:other":{}`: "likely a"} {
+		if c := one(t, thing(t, "v1/Service", `{}`, `{}`, field(t, "spec.timeout", `null`, `9`), copied(fields))); told(c) != want {
+			t.Errorf("%s: got %s, want %s: %s", fields, told(c), want, c.Reason)
+		}
+	}
+}
+
+// An event about another part of the same object is no candidate for this one.
+func TestAnotherPart(t *testing.T) {
+	part := `{"name":"logs","policy":"{\"a\":1}"}`
+	for _, tc := range []struct {
+		name, operation, request, want string
+	}{
+		{"its own", "PutWidgetPolicy", `"policyName":"logs","policyDocument":"{\"a\":1}"`, "a"},
+		{"another of its kind", "PutWidgetPolicy", `"policyName":"queues","policyDocument":"{\"a\":1}"`, ""},
+		{"one that has an ARN", "AttachWidgetPolicy", `"policyArn":"arn:aws:iam::1:policy/a","text":"{\"a\":1}"`, ""},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			c := one(t, thing(t, "acme_widget_policy", `{"name":"logs","policy":"{\"b\":1}"}`, part, field(t, "policy", `"{\"b\":1}"`, `"{\"a\":1}"`), widget(t, "a", 1, tc.operation, tc.request)))
+			if _, got, _ := strings.Cut(told(c), " "); got != tc.want {
+				t.Errorf("got %s, want %q: %s", told(c), tc.want, c.Reason)
+			}
+		})
+	}
+}
+
+// Elements that only their lists tell apart are not grouped, and two that differ in a switch are two.
+func TestElementsThatAreLike(t *testing.T) {
+	user := func(role string) string { return `{"name":"app","roles":["` + role + `"]}` }
+	own := []byte(`{"events":{"widgets:AddUsers":["users add users"],"widgets:PutRules":["rules replace-family rules"]}}`)
+	both := `{"users":[` + user("reader") + `,` + user("owner") + `]}`
+	c := Attribute(thing(t, "acme_widget", `{"users":[`+user("reader")+`]}`, both, change(t, "users", `null`, user("owner")), widget(t, "a", 1, "AddUsers", `"users":[`+user("owner")+`]`),
+		widget(t, "b", 2, "AddUsers", `"users":[`+user("writer")+`]`)), models(t, own))[0]
+	if told(c) != "explained a" {
+		t.Errorf("like elements: got %s: %s", told(c), c.Reason)
+	}
+	rule := func(on string) string { return `{"id":"all","days":90,"enabled":` + on + `}` }
+	c = Attribute(thing(t, "acme_widget", `{}`, `{}`, change(t, "rules", `null`, rule("true")), widget(t, "a", 1, "PutRules", `"rules":[{"id":"all","days":90,"status":"Disabled"}]`),
+		widget(t, "b", 2, "PutRules", `"rules":[{"id":"all","days":90,"status":"Enabled"}]`)), models(t, own))[0]
+	if told(c) != "explained b" {
+		t.Errorf("a switch: got %s: %s", told(c), c.Reason)
+	}
+}
