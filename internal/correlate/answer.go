@@ -130,11 +130,12 @@ func (p pass) of(claims []claim) []claim {
 func (s *scene) byReplay(v *view, c *taffrail.Cause) bool {
 	claims := s.claims(v, s.deeds)
 	for _, p := range passes {
-		e := replay(v, p.of(claims))
+		counted := p.of(claims)
+		e := replay(v, counted)
 		if len(e.runs) == 0 {
 			continue
 		}
-		if got, ok := e.runs[0].stoodBefore(v, s.readings(v)); ok {
+		if got, ok := e.runs[0].stoodBefore(v, s.readings(v), counted); ok {
 			s.bySight(c, got, claims)
 			return true
 		}

@@ -200,9 +200,6 @@ func items(values []taffrail.Value) (all []taffrail.Value) {
 // memberState is the state of an element or a key after what stands in a request was added, removed, or put in the place of all.
 func memberState(v *view, d *deed, given []taffrail.Value, o op) (state string, ok bool) {
 	if v.element {
-		if o != opReplace && slices.ContainsFunc(given, v.isIn) {
-			return map[bool]string{true: "", false: present}[o == opRemove], true
-		}
 		if o == opAdd && v.to == "" && slices.ContainsFunc(given, func(item taffrail.Value) bool { return besideElement(v, item) }) {
 			return grows, true
 		}

@@ -188,7 +188,7 @@ var units = []string{"byte", "mb", "gb", "mib", "gib", "second", "minute", "hour
 // versioning.
 func (s *scene) ofSibling(d *deed) bool {
 	kind := without(telling(s.ids.words), append(words(s.ids.service), s.ids.words[:min(1, len(s.ids.words))]...))
-	return len(without(kind, d.nouns)) > 0 && common(kind, d.nouns) > 0 && len(without(d.nouns, kind)) > 0
+	return len(without(kind, d.nouns)) > 0 && common(s.ids.words, d.nouns) > 0 && len(without(d.nouns, s.ids.words)) > 0
 }
 
 // calledByAnother says whether an event is called by another attribute of the resource than this one: AuthorizeSecurityGroupEgress, of ingress.

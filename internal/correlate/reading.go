@@ -85,10 +85,10 @@ func endsInNames(names, end []string) bool {
 
 // stoodBefore finds the first reading that shows the value that was found before the run's last writer wrote it, although nothing in the run had brought
 // it until then: that writer only wrote it again.
-func (r run) stoodBefore(v *view, all []reading) (found reading, ok bool) {
+func (r run) stoodBefore(v *view, all []reading, claims []claim) (found reading, ok bool) {
 	last := r.last().deed
 	for _, got := range all {
-		if got.state == v.to && got.deed.Time.Before(last.Time) && !r.had(v.to, got.deed.Time) && !r.movedBetween(got.deed.Time, last.Time) {
+		if got.state == v.to && got.deed.Time.Before(last.Time) && !r.had(v.to, got.deed.Time) && !leftBetween(claims, v.to, got.deed.Time, last.Time) {
 			return got, true
 		}
 	}
@@ -105,8 +105,9 @@ func (r run) had(state string, by time.Time) bool {
 	return false
 }
 
-func (r run) movedBetween(from, to time.Time) bool {
-	return slices.ContainsFunc(r.chain, func(c claim) bool { return c.deed.Time.After(from) && c.deed.Time.Before(to) })
+// leftBetween says whether something wrote another value between two times.
+func leftBetween(claims []claim, state string, from, to time.Time) bool {
+	return slices.ContainsFunc(claims, func(c claim) bool { return c.deed.Time.After(from) && c.deed.Time.Before(to) && c.to != state })
 }
 
 // bySight is for a value that an answer shows before the writer that the replay comes to: the author is the one event up to then that cannot be seen
