@@ -252,6 +252,14 @@ func TestElementsThatAreLike(t *testing.T) {
 	if told(c) != "explained a" {
 		t.Errorf("like elements: got %s: %s", told(c), c.Reason)
 	}
+	came, went := `{"cidr":"10.0.0.0/8","port":22}`, `{"cidr":"10.0.0.0/8","port":443}`
+	rules := []byte(`{"events":{"widgets:PutRules":["rules replace-family rules"],"widgets:RemoveRules":["rules remove rules"]}}`)
+	took := thing(t, "acme_widget", `{"rules":[`+went+`]}`, `{"rules":[`+came+`]}`, change(t, "rules", `null`, came), widget(t, "a", 1, "PutRules", `"rules":[`+came+`]`),
+		widget(t, "b", 2, "RemoveRules", `"rules":[`+came+`]`), widget(t, "c", 3, "PutRules", `"rules":[`+came+`]`))
+	took.Resources[0].Changes = append(took.Resources[0].Changes, change(t, "rules", went, `null`))
+	if c := Attribute(took, models(t, rules))[0]; told(c) != "explained c" {
+		t.Errorf("one like it went: got %s: %s", told(c), c.Reason)
+	}
 	ingress := func(cidr string) string {
 		return `{"protocol":"tcp","from_port":22,"to_port":22,"cidr_blocks":["` + cidr + `"]}`
 	}
