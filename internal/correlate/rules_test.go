@@ -252,7 +252,7 @@ func TestElementsThatAreLike(t *testing.T) {
 	if told(c) != "explained a" {
 		t.Errorf("like elements: got %s: %s", told(c), c.Reason)
 	}
-	came, went := `{"cidr":"10.0.0.0/8","port":22}`, `{"cidr":"10.0.0.0/8","port":443}`
+	came, went := `{"cidr":"10.0.0.0/8","direction":"in","protocol":"tcp","port":22}`, `{"cidr":"10.0.0.0/8","direction":"in","protocol":"tcp","port":443}`
 	rules := []byte(`{"events":{"widgets:PutRules":["rules replace-family rules"],"widgets:RemoveRules":["rules remove rules"]}}`)
 	took := thing(t, "acme_widget", `{"rules":[`+went+`]}`, `{"rules":[`+came+`]}`, change(t, "rules", `null`, came), widget(t, "a", 1, "PutRules", `"rules":[`+came+`]`),
 		widget(t, "b", 2, "RemoveRules", `"rules":[`+came+`]`), widget(t, "c", 3, "PutRules", `"rules":[`+came+`]`))
