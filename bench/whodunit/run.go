@@ -50,7 +50,9 @@ func gather(ctx context.Context, o options) (items []item, err error) {
 		var some []item
 		switch corpus {
 		case "aws":
-			some, err = recordAWS(ctx, o)
+			some, err = recordAWS(ctx, o, kinds())
+		case "fresh":
+			some, err = recordAWS(ctx, o, freshKinds())
 		case "kubernetes":
 			some, err = recordKubernetes(ctx, o)
 		case "harbor":
@@ -74,7 +76,7 @@ var dials = []dial{
 	{missing: 0.1, failed: 0.08, redacted: 0.1, tied: 0.1},
 }
 
-func recordAWS(ctx context.Context, o options) (items []item, err error) {
+func recordAWS(ctx context.Context, o options, all []kind) (items []item, err error) {
 	if _, err := exec.LookPath("moto_server"); err != nil {
 		fmt.Fprintln(os.Stderr, "SKIPPED: aws: moto_server is not on PATH")
 		return nil, nil
@@ -86,7 +88,7 @@ func recordAWS(ctx context.Context, o options) (items []item, err error) {
 	defer e.stop()
 	for seed := o.first; seed < o.first+o.seeds; seed++ {
 		for i, d := range dials {
-			for _, k := range kinds() {
+			for _, k := range all {
 				it, err := tellAWS(ctx, e, k, seed*10+i, d)
 				if err != nil {
 					return nil, fmt.Errorf("%s, seed %d: %w", k.name, seed, err)

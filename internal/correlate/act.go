@@ -71,7 +71,7 @@ var verbs = map[string]verbKind{
 	"authorize": verbAdd, "attach": verbAdd, "add": verbAdd, "associate": verbAdd, "register": verbAdd, "create": verbAdd, "tag": verbAdd,
 	"subscribe": verbAdd, "grant": verbAdd, "allocate": verbAdd, "import": verbAdd, "publish": verbAdd, "join": verbAdd, "insert": verbAdd,
 	"enable": verbSet, "put": verbSet, "modify": verbSet, "update": verbSet, "set": verbSet, "replace": verbSet, "change": verbSet,
-	"edit": verbSet, "patch": verbSet, "apply": verbSet, "configure": verbSet, "restore": verbSet, "start": verbSet, "stop": verbSet, "copy": verbSet,
+	"edit": verbSet, "patch": verbSet, "apply": verbSet, "configure": verbSet, "restore": verbSet, "start": verbSet, "stop": verbRemove, "suspend": verbAdd, "resume": verbRemove, "copy": verbSet,
 	"upgrade": verbSet, "rotate": verbSet, "switch": verbSet, "assign": verbAdd, "resize": verbSet, "scale": verbSet, "run": verbSet,
 	"revoke": verbRemove, "detach": verbRemove, "remove": verbRemove, "delete": verbRemove, "untag": verbRemove, "disassociate": verbRemove,
 	"deregister": verbRemove, "disable": verbRemove, "unsubscribe": verbRemove, "terminate": verbRemove, "release": verbRemove, "cancel": verbRemove,

@@ -161,7 +161,7 @@ func (s *scene) unset(v *view, d *deed) (claim, bool) {
 		return claim{}, false
 	}
 	c := claim{grade: gradeUnset, kind: taffrail.EvidenceFamily, detail: d.Action + " takes away what it names"}
-	if v.to == "false" || v.to == "0" {
+	if v.to == "false" || v.to == "0" || strings.EqualFold(v.to, "none") {
 		c.to = v.to
 	}
 	own := telling(words(v.names[0]))
@@ -181,8 +181,8 @@ func (s *scene) unset(v *view, d *deed) (claim, bool) {
 	return c, within(particular, d.nouns)
 }
 
-// units are words that say in what something is counted, and not what.
-var units = []string{"byte", "mb", "gb", "mib", "gib", "second", "minute", "hour", "day", "percent", "count"}
+// units are words that say in what something is counted or told, and not what.
+var units = []string{"type", "mode", "byte", "mb", "gb", "mib", "gib", "second", "minute", "hour", "day", "percent", "count"}
 
 // ofSibling says whether an event is, by its name, about another part of the same object than the resource is: DeleteBucketPolicy, of a bucket's
 // versioning.

@@ -77,6 +77,10 @@ func TestByNames(t *testing.T) {
 		{"a map of another name is not replaced", `{}`, `{}`, field(t, "image_scanning.on_push", `true`, `false`), []taffrail.Event{
 			widget(t, "a", 1, "PutImageScanning", `"imageScanning":{"onPush":false}`), widget(t, "b", 2, "PutImageMutability", `"imageMutability":"fixed"`), widget(t, "c", 3, "PutImageScanning", `"imageScanning":{"onPush":false}`)}, "a"},
 		{"switched by the verb", `{}`, `{}`, field(t, "enabled", `true`, `false`), []taffrail.Event{widget(t, "a", 1, "DisableWidget", ""), widget(t, "b", 2, "EnableWidget", ""), widget(t, "c", 3, "DisableWidget", "")}, "c"},
+		{"what is stopped is not set to what the call names", `{}`, `{}`, field(t, "encryption_type", `"none"`, `"kms"`), []taffrail.Event{
+			widget(t, "a", 1, "StartEncryption", `"encryptionType":"kms"`), widget(t, "b", 2, "StopEncryption", `"encryptionType":"kms"`), widget(t, "c", 3, "StartEncryption", `"encryptionType":"kms"`)}, "c"},
+		{"none is what is left of it", `{}`, `{}`, field(t, "encryption_type", `"kms"`, `"none"`), []taffrail.Event{widget(t, "a", 1, "StopEncryption", `"encryptionType":"kms"`)}, "a"},
+		{"what is resumed is suspended no more", `{}`, `{}`, change(t, "suspended_processes", `"Launch"`, `null`), []taffrail.Event{widget(t, "a", 1, "SuspendProcesses", `"processes":["Launch"]`), widget(t, "b", 2, "ResumeProcesses", `"processes":["Launch"]`)}, "b"},
 		{"stopped by the verb", `{}`, `{}`, field(t, "state", `"running"`, `"stopped"`), []taffrail.Event{widget(t, "a", 1, "StopWidgets", ""), widget(t, "b", 2, "StartWidgets", ""), widget(t, "c", 3, "StopWidgets", "")}, "c"},
 		{"a list in its wrapper replaces the set", `{}`, `{}`, change(t, "rules", `null`, open22), []taffrail.Event{
 			widget(t, "a", 1, "ReplaceWidgetRules", `"rules":{"items":[{"protocol":"tcp","fromPort":22,"toPort":22,"cidrs":{"items":["0.0.0.0/0"]}}]}`),
