@@ -243,7 +243,8 @@ func (s *scene) shadow(c *taffrail.Cause, claims []claim, to string) {
 		}
 	}
 	if slices.ContainsFunc(claims, func(cl claim) bool {
-		return cl.grade == gradeOpaque && cl.deed.place == inside && !cl.deed.Time.After(last)
+		may := !cl.away || cl.deed.Time.After(c.Event.Time)
+		return may && cl.grade == gradeOpaque && cl.deed.place == inside && !cl.deed.Time.After(last)
 	}) {
 		s.regrade(c, gradeShadowed, "an event that cannot be seen into may have done the same")
 	}
@@ -278,7 +279,7 @@ func (s *scene) regrade(c *taffrail.Cause, g grade, why string) {
 func (s *scene) byOpaque(c *taffrail.Cause, claims []claim) bool {
 	var unseen []claim
 	for _, cl := range claims {
-		if cl.grade == gradeOpaque && cl.deed.place == inside {
+		if cl.grade == gradeOpaque && cl.deed.place == inside && !cl.away {
 			unseen = append(unseen, cl)
 		}
 	}

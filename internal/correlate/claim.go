@@ -17,6 +17,7 @@ type claim struct {
 	kind   taffrail.EvidenceKind
 	detail string
 	at     []string // where in the request the value stands, if it was found by its name
+	away   bool     // it cannot be seen what it does, but not that it brings what was found: it may have taken it away
 }
 
 // claims are what the deeds do to an attribute, in the order of time.
@@ -78,8 +79,8 @@ func (s *scene) claimOf(v *view, d *deed) (claim, bool) {
 	case known && len(effects) > 0 && !d.hidden():
 		return claim{}, false // it may change the attribute, and did not name it
 	case known && len(effects) > 0 && (d.Truncated || lacks(d.Request)):
-		can := slices.ContainsFunc(effects, func(e effect) bool { return v.canCome(e.op) })
-		return claim{grade: gradeOpaque, kind: taffrail.EvidenceFamily, detail: d.Action + " may change it, and what it asked for cannot be seen"}, can
+		away := !slices.ContainsFunc(effects, func(e effect) bool { return v.canCome(e.op) })
+		return claim{grade: gradeOpaque, kind: taffrail.EvidenceFamily, detail: d.Action + " may change it, and what it asked for cannot be seen", away: away}, true
 	}
 	c, ok := s.general(v, d)
 	if known && ok && !v.gone {
@@ -94,7 +95,7 @@ func (s *scene) claimOf(v *view, d *deed) (claim, bool) {
 // others may be grouped with goes by an addition, too, and comes by a removal.
 func (v *view) canCome(o op) bool {
 	switch {
-	case v.element && !v.alone:
+	case v.element && v.isGrouped():
 		return true
 	case o == opRemove || o == opUnset:
 		return v.to == "" || !informs(v.to)
@@ -307,6 +308,13 @@ func parted(element taffrail.Value) (fixed, listed []string) {
 		}
 	}
 	return fixed, listed
+}
+
+// isGrouped says whether an element may be one that providers made of several things, by their lists.
+func (v *view) isGrouped() bool {
+	_, before := parted(v.Before)
+	_, after := parted(v.After)
+	return !v.alone && len(before)+len(after) > 0
 }
 
 // ungrouped says whether a set has elements that only their lists tell apart: then nothing groups them.

@@ -294,10 +294,10 @@ func (s *scene) answered(v *view, d *deed) (claim, bool) {
 // unseen is for an event whose name fits and whose request cannot be seen.
 func (s *scene) unseen(v *view, d *deed) (claim, bool) {
 	by := map[verbKind]op{verbAdd: opAdd, verbRemove: opRemove, verbSet: opSet, verbNone: opSet}[d.verb]
-	if !d.hidden() || !s.couldTouch(v, d) || !v.canCome(by) {
+	if !d.hidden() || !s.couldTouch(v, d) {
 		return claim{}, false
 	}
-	return claim{grade: gradeOpaque, kind: taffrail.EvidenceFamily, to: v.to, detail: "the request cannot be seen, and the event's name fits"}, true
+	return claim{grade: gradeOpaque, kind: taffrail.EvidenceFamily, to: v.to, detail: "the request cannot be seen, and the event's name fits", away: !v.canCome(by)}, true
 }
 
 // couldTouch says whether events of a name may change an attribute at all.

@@ -115,7 +115,7 @@ func leftBetween(claims []claim, state string, from, to time.Time) bool {
 func (s *scene) bySight(c *taffrail.Cause, got reading, claims []claim) {
 	var unseen []claim
 	for _, cl := range claims {
-		if (cl.grade == gradeOpaque || cl.grade == gradeAnswer) && cl.deed.place == inside && !cl.deed.Time.After(got.deed.Time) {
+		if (cl.grade == gradeOpaque && !cl.away || cl.grade == gradeAnswer) && cl.deed.place == inside && !cl.deed.Time.After(got.deed.Time) {
 			unseen = append(unseen, cl)
 		}
 	}
