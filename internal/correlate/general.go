@@ -101,7 +101,7 @@ func (s *scene) elementClaim(v *view, d *deed) (claim, bool) {
 		return c, true
 	}
 	holder := slices.IndexFunc(d.nodes, func(n node) bool {
-		return (n.scalar() || n.value.Shape() == taffrail.ShapeObject) && len(n.names) > 0 && holdsElement(v, n.value, o)
+		return (n.scalar() || isItem(n.value)) && len(n.names) > 0 && holdsElement(v, n.value, o)
 	})
 	if holder >= 0 {
 		o = itemOp(d.body, v, o)
@@ -127,18 +127,46 @@ func itemOp(body taffrail.Value, v *view, o op) op {
 	return o
 }
 
-// replaced says of an element that a list of the set's name lacks that it went.
+// isItem says whether something may be one of several, and not what holds them all.
+func isItem(v taffrail.Value) bool {
+	if v.Shape() != taffrail.ShapeObject {
+		return false
+	}
+	for _, field := range v.Fields() {
+		if field.Len() == 0 && !field.IsNull() {
+			return true
+		}
+	}
+	return false
+}
+
+// replaced says of an element that it went, as a list of the set's name lacks it, or one that has other elements of the set.
 func (s *scene) replaced(v *view, d *deed, c claim) (claim, bool) {
 	if d.verb != verbSet || len(v.names) == 0 {
 		return c, false
 	}
 	for _, n := range d.nodes {
-		if n.value.Shape() == taffrail.ShapeList && s.align(v, d, n) >= closely {
+		if n.value.Shape() == taffrail.ShapeList && (s.align(v, d, n) >= closely || s.listsOthers(v, n.value)) {
 			c.grade, c.to, c.detail = gradeReplaced, "", "the request replaces the set by one without it"
 			return c, true
 		}
 	}
 	return c, false
+}
+
+// listsOthers says whether a list has an element that the set has on one of the sides.
+func (s *scene) listsOthers(v *view, list taffrail.Value) bool {
+	steps := v.Path.Steps()
+	for _, side := range []taffrail.Value{s.Before, s.After} {
+		for own := range valueAt(side, steps[:len(steps)-1]).Elems() {
+			for item := range list.Elems() {
+				if x := atoms(own); slices.ContainsFunc(x, strong) && slices.Equal(x, atoms(item)) {
+					return true
+				}
+			}
+		}
+	}
+	return false
 }
 
 // familiar counts the words that the event's name and the attribute's have in common, beyond those of the type.

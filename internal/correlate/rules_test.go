@@ -70,6 +70,11 @@ func TestByNames(t *testing.T) {
 		{"a policy taken away is no blocking of policies", `{}`, `{}`, field(t, "block_policy", `true`, `false`), []taffrail.Event{widget(t, "a", 1, "DeleteWidgetPolicy", "")}, ""},
 		{"a list in its wrapper lacks the element", `{}`, `{}`, change(t, "rules", open22, `null`), []taffrail.Event{
 			widget(t, "a", 1, "ReplaceWidgetRules", `"rules":{"items":[{"protocol":"udp","fromPort":53,"toPort":53,"cidrs":{"items":["0.0.0.0/0"]}}]}`)}, "a"},
+		{"what holds them all is none of them", `{}`, `{}`, change(t, "rules", `{"protocol":"tcp","from_port":22,"to_port":22,"cidrs":["10.0.0.0/8"]}`, `null`), []taffrail.Event{
+			widget(t, "a", 1, "RevokeWidgetRules", `"rules":{"items":[{"protocol":"tcp","fromPort":22,"toPort":22,"cidrs":{"items":["10.0.0.0/8"]}}]}`),
+			widget(t, "b", 2, "ReplaceWidgetRules", `"rules":{"items":[{"protocol":"tcp","fromPort":22,"toPort":22,"cidrs":{"items":["0.0.0.0/0"]}},{"protocol":"tcp","fromPort":443,"toPort":443,"cidrs":{"items":["10.0.0.0/8"]}}]}`)}, "a"},
+		{"a list that has others of the set lacks the element", `{"values":["192.0.2.1"]}`, `{"values":["192.0.2.7"]}`, change(t, "values", `"192.0.2.1"`, `null`), []taffrail.Event{widget(t, "a", 1, "ChangeThings", `"records":[{"value":"192.0.2.7"}]`)}, "a"},
+		{"on and off by another word", `{}`, `{}`, field(t, "enabled", `false`, `true`), []taffrail.Event{widget(t, "a", 1, "PutWidget", `"widget":{"status":"Enabled"}`)}, "a"},
 		{"another member turned the element into another", `{}`, `{}`, change(t, "rules", open22, `null`), []taffrail.Event{
 			widget(t, "a", 1, "AuthorizeWidgetRules", `"rules":[{"protocol":"tcp","fromPort":22,"toPort":22,"cidrs":["10.0.0.0/8"]}]`),
 			widget(t, "b", 2, "RevokeWidgetRules", `"rules":[{"protocol":"tcp","fromPort":22,"toPort":22,"cidrs":["0.0.0.0/0"]}]`)}, "a"},

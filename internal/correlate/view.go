@@ -174,6 +174,9 @@ func (s *scene) align(v *view, d *deed, n node) alignment {
 	if plain(last) == plain(want) {
 		got = exactly
 	}
+	if got < closely && slices.Contains(switchWords, plain(want)) && slices.Contains(switchWords, plain(last)) && (n.text == "true" || n.text == "false") {
+		got = closely
+	}
 	around := append(slices.Clone(d.nouns), initials(d.nouns)...)
 	for _, name := range n.names {
 		around = slices.Concat(around, words(name), initials(words(name)))
