@@ -164,6 +164,8 @@ func TestAnswersAreWitnesses(t *testing.T) {
 		{"it had come unseen, went, and came again", []taffrail.Event{modify("a", 1, `"size":2`, large), modify("b", 2, `"widgetClass":"small"`, small), modify("c", 3, `"widgetClass":"large"`, large)}, "explained c"},
 		{"a late answer shows what was", []taffrail.Event{modify("a", 1, `"widgetClass":"large"`, small), modify("b", 2, `"size":3`, small)}, "explained a"},
 		{"a late answer shows what had been in between", []taffrail.Event{modify("a", 1, `"widgetClass":"large"`, large), modify("b", 2, `"widgetClass":"small"`, small), modify("x", 3, `"size":2`, large), modify("c", 4, `"widgetClass":"large"`, large)}, "explained c"},
+		{"two places that differ say nothing", []taffrail.Event{modify("a", 1, `"size":2`, `{"widget":{"widgetClass":"large","class":"small"}}`), modify("b", 2, `"widgetClass":"large"`, large)}, "explained b"},
+		{"before the window it was another time", []taffrail.Event{modify("a", -1, `"size":2`, large), modify("b", 2, `"widgetClass":"large"`, large)}, "explained b"},
 		{"something else has the name", []taffrail.Event{modify("a", 1, `"size":2`, `{"widget":{"pendingValues":{"widgetClass":"large"}}}`), modify("b", 2, `"widgetClass":"large"`, large)}, "explained b"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -285,7 +287,7 @@ func TestElementsThatAreLike(t *testing.T) {
 		return at(t, id, minutes, "ec2:"+verb+"SecurityGroupIngress", `{"groupId":"sg-0a1b2c3d","ipPermissions":[{"ipProtocol":"tcp","fromPort":22,"toPort":22,"ipRanges":[{"cidrIp":"`+cidr+`"}]}]}`)
 	}
 	q := group(t, change(t, "ingress", ingress("10.0.0.0/8"), `null`), authorize("a", 1, "Authorize", "0.0.0.0/0"), authorize("b", 2, "Revoke", "10.0.0.0/8"))
-	q.Resources[0].Changes = append(q.Resources[0].Changes, change(t, "ingress", `null`, ingress("0.0.0.0/0")))
+	q.Resources[0].Changes = append(q.Resources[0].Changes, change(t, "ingress", `null`, ingress("0.0.0.0/0")), change(t, "ingress", `null`, strings.ReplaceAll(ingress("10.0.0.0/8"), "22", "443")))
 	if c := Attribute(q, models(t))[0]; told(c) != "explained a" {
 		t.Errorf("another member turned it into another: got %s: %s", told(c), c.Reason)
 	}
