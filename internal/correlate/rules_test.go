@@ -286,7 +286,8 @@ func TestElementsThatAreLike(t *testing.T) {
 	authorize := func(id string, minutes float64, verb, cidr string) taffrail.Event {
 		return at(t, id, minutes, "ec2:"+verb+"SecurityGroupIngress", `{"groupId":"sg-0a1b2c3d","ipPermissions":[{"ipProtocol":"tcp","fromPort":22,"toPort":22,"ipRanges":[{"cidrIp":"`+cidr+`"}]}]}`)
 	}
-	q := group(t, change(t, "ingress", ingress("10.0.0.0/8"), `null`), authorize("a", 1, "Authorize", "0.0.0.0/0"), authorize("b", 2, "Revoke", "10.0.0.0/8"))
+	q := group(t, change(t, "ingress", ingress("10.0.0.0/8"), `null`), authorize("a", 1, "Authorize", "0.0.0.0/0"), authorize("b", 2, "Revoke", "10.0.0.0/8"),
+		at(t, "c", 3, "ec2:AuthorizeSecurityGroupIngress", `{"groupId":"sg-0a1b2c3d","ipPermissions":[{"ipProtocol":"tcp","fromPort":443,"toPort":443,"ipRanges":[{"cidrIp":"10.0.0.0/8"}]}]}`))
 	q.Resources[0].Changes = append(q.Resources[0].Changes, change(t, "ingress", `null`, ingress("0.0.0.0/0")), change(t, "ingress", `null`, strings.ReplaceAll(ingress("10.0.0.0/8"), "22", "443")))
 	if c := Attribute(q, models(t))[0]; told(c) != "explained a" {
 		t.Errorf("another member turned it into another: got %s: %s", told(c), c.Reason)
