@@ -24,20 +24,20 @@ type dialect struct {
 	wait, hasten string                    // has the commits of a connection wait for the disk, or not
 	later        string                    // has the commit of a transaction not wait for the disk
 	snapshot     sql.TxOptions
-	begun        string                                                    // counts the tables that are there if any of ours are
-	index        string                                                    // lists the tables of the index
-	shadow       func(tx *Tx, table string) error                          // makes the empty shadow of a table of the index
-	textColumns  string                                                    // of text_entry
-	dropText     string                                                    // takes the words of an entry out, which it is given; empty: as any row
-	forEach      string                                                    // joins what a query gives for each row; its name is e
-	clearText    string                                                    // takes all words out
-	prepareWords []string                                                  // what is needed to ask for all words
-	words        string                                                    // gives all words with the indexes of their entries
-	findText     func(*question, [][]string) ([]int64, error)              // finds entries that have one of each
-	scrub        func(context.Context, *sql.DB) error                      // has the files forget what was erased; nil: they do so by themselves
-	send         func(context.Context, *sql.Conn, []call) error            // runs many statements, up to the first that fails
-	source       func(table string, width int, rows []any) (string, []any) // writes rows as a part of a statement; nil: as VALUES
-	settles      bool                                                      // one statement that fails spoils a transaction
+	begun        string                                                                        // counts the tables that are there if any of ours are
+	index        string                                                                        // lists the tables of the index
+	shadow       func(tx *Tx, table string) error                                              // makes the empty shadow of a table of the index
+	textColumns  string                                                                        // of text_entry
+	dropText     string                                                                        // takes the words of an entry out, which it is given; empty: as any row
+	forEach      string                                                                        // joins what a query gives for each row; its name is e
+	clearText    string                                                                        // takes all words out
+	prepareWords []string                                                                      // what is needed to ask for all words
+	words        string                                                                        // gives all words with the indexes of their entries
+	findText     func(q *question, all [][]string, from, to int64, limit int) ([]int64, error) // finds entries of a span that have one of each
+	scrub        func(context.Context, *sql.DB) error                                          // has the files forget what was erased; nil: they do so by themselves
+	send         func(context.Context, *sql.Conn, []call) error                                // runs many statements, up to the first that fails
+	source       func(table string, width int, rows []any) (string, []any)                     // writes rows as a part of a statement; nil: as VALUES
+	settles      bool                                                                          // one statement that fails spoils a transaction
 	classify     func(error) (taffrail.Kind, string)
 }
 

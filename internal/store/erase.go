@@ -39,7 +39,10 @@ func (tx *Tx) EraseField(index int64, field string) (digest string, err error) {
 		return "", err
 	}
 	tx.erased = true
-	return audit.DisclosureDigest(text), tx.deriveText(index, leaf, e)
+	if _, err := tx.deriveText(index, leaf, e); err != nil {
+		return "", err
+	}
+	return audit.DisclosureDigest(text), tx.rewriteBlock(index)
 }
 
 // erasable gives an entry of which something is to be erased, unless it is held.
@@ -170,7 +173,7 @@ func (tx *Tx) Prune(before int64) (payloads int64, err error) {
 		}
 	}
 	tx.erased = true
-	return payloads, nil
+	return payloads, tx.dropBlocks(before)
 }
 
 // prunable refuses what must not be pruned. The last entry that is signed stays, since each start compares its bytes with the guard.

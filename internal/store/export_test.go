@@ -33,3 +33,9 @@ func (tx *Tx) Waits() (bool, error) {
 
 // Waiting is how many updates wait for their turn.
 func (s *Store) Waiting() int { return len(s.queue) }
+
+// BlockSize and BlockCommon are those of the blocks of words.
+const (
+	BlockSize   = blockSize
+	BlockCommon = blockCommon
+)

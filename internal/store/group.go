@@ -16,6 +16,7 @@ type knowledge struct {
 	latest *time.Time           // of the newest entry; nil if it is not known
 	edge   []storedHash         // the newest hash of each level, as far as they are known
 	groups map[entryGroup]int64 // that are known
+	recent recentWords
 }
 
 // A storedHash is a hash with its key.

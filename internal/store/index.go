@@ -73,7 +73,7 @@ func (tx *Tx) last() (at time.Time, size int64, err error) {
 }
 
 // derivation is the version of the rules by which the index follows from the log. It grows with each change of them, also of the tables.
-const derivation = 1
+const derivation = 2
 
 // derive writes the rows that follow from one leaf. It depends on nothing else but the rows of earlier leaves, and takes every order of
 // entries: what was appended once, with whatever index, must be possible to read again.
@@ -88,7 +88,11 @@ func (tx *Tx) derive(index int64, leaf []byte) error {
 	if err := tx.deriveIntent(index, e); err != nil {
 		return err
 	}
-	if err := tx.deriveText(index, leaf, e); err != nil {
+	words, err := tx.deriveText(index, leaf, e)
+	if err != nil {
+		return err
+	}
+	if err := tx.deriveBlock(index, words); err != nil {
 		return err
 	}
 	if e.Outcome == taffrail.OutcomeOK {

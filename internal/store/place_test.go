@@ -102,7 +102,7 @@ func (p *place) rows(t testing.TB, query string) (lines []string) {
 
 // indexTables are the tables of the index.
 var indexTables = []string{
-	"index_drift", "index_entry", "index_group", "index_hold", "index_intent", "index_payload", "index_redaction", "index_scan", "index_stack", "index_version",
+	"index_block", "index_drift", "index_entry", "index_group", "index_hold", "index_intent", "index_payload", "index_redaction", "index_scan", "index_stack", "index_version",
 }
 
 // dump gives every row of the index.

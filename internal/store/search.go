@@ -114,10 +114,12 @@ func (tx *Tx) question(r SearchRequest, limit int) (*question, error) {
 func (q *question) ask() ([]int64, error) {
 	groups, args := q.groups()
 	switch {
-	case q.r.Text != "":
-		return q.byText()
-	case q.r.Resource != "" || q.r.Request != "":
-		return q.byName(groups, args)
+	case q.r.Text != "", q.r.Resource != "" && (q.r.Request != "" || groups != ""), q.r.Request != "" && groups != "":
+		return q.byWords(q.wanted())
+	case q.r.Resource != "":
+		return q.byName("resource", q.r.Resource)
+	case q.r.Request != "":
+		return q.byName("request", q.r.Request)
 	case groups != "":
 		return q.byGroup(groups, args)
 	}
@@ -152,21 +154,10 @@ func anys[T any](values []T) []any {
 	return all
 }
 
-// byName finds entries by the resource or the request, of each of which there are few.
-func (q *question) byName(groups string, args []any) ([]int64, error) {
-	condition := []string{"e.idx >= ?", "e.idx < ?"}
-	given := []any{q.from, q.to}
-	if q.r.Resource != "" {
-		condition, given = append(condition, "e.resource = ?", "e.resource <> ''"), append(given, q.r.Resource)
-	}
-	if q.r.Request != "" {
-		condition, given = append(condition, "e.request = ?", "e.request <> ''"), append(given, q.r.Request)
-	}
-	if groups != "" {
-		condition, given = append(condition, groups), append(given, args...)
-	}
-	return q.tx.integers("SELECT e.idx FROM index_entry AS e JOIN index_group AS g ON g.id = e.grp WHERE "+strings.Join(condition, " AND ")+
-		" ORDER BY e.idx "+q.order+" LIMIT ?", append(given, q.limit)...)
+// byName finds entries by the resource or the request.
+func (q *question) byName(column string, name any) ([]int64, error) {
+	return q.tx.integers("SELECT e.idx FROM index_entry AS e WHERE e."+column+" = ? AND e."+column+" <> '' AND e.idx >= ? AND e.idx < ? ORDER BY e.idx "+q.order+" LIMIT ?",
+		name, q.from, q.to, q.limit)
 }
 
 // byGroup finds entries by their groups: first the groups whose next entries come first, of which no more can matter than entries are
@@ -221,8 +212,8 @@ func (q *question) ofGroups(ids []int64, from, to int64) ([]int64, error) {
 	return found[:min(len(found), q.limit)], nil
 }
 
-// byText finds entries by their words, and by the marks of all else that they must fit.
-func (q *question) byText() ([]int64, error) {
+// wanted gives the words, and the marks of all else, of which an entry must have one of each.
+func (q *question) wanted() [][]string {
 	var all [][]string
 	for _, w := range wordsOf(q.r.Text) {
 		all = append(all, []string{w})
@@ -247,30 +238,25 @@ func (q *question) byText() ([]int64, error) {
 	if q.r.Request != "" {
 		all = append(all, []string{mark("q", q.r.Request)})
 	}
-	all = slices.DeleteFunc(all, func(any []string) bool { return len(any) == 0 })
-	return q.tx.dialect.findText(q, all)
+	return slices.DeleteFunc(all, func(any []string) bool { return len(any) == 0 })
 }
 
 // findTextSQLite walks the lists of all words at once, from the end that is asked for.
-func findTextSQLite(q *question, all [][]string) ([]int64, error) {
+func findTextSQLite(q *question, all [][]string, from, to int64, limit int) ([]int64, error) {
 	return q.tx.integers("SELECT rowid FROM text_entry WHERE text_entry MATCH ? AND rowid >= ? AND rowid < ? ORDER BY rowid "+q.order+" LIMIT ?",
-		expression(all, `"`, " AND ", " OR "), q.from, q.to, q.limit)
+		expression(all, `"`, " AND ", " OR "), from, to, limit)
 }
 
-// findTextPostgres asks block by block, in order, until enough is found: Postgres has no list of a word's entries that is in order, and
+// findTextPostgres asks part by part, in order, until enough is found: Postgres has no list of a word's entries that is in order, and
 // would otherwise read and sort all that ever had the word.
-func findTextPostgres(q *question, all [][]string) ([]int64, error) {
-	size, err := q.tx.Size()
-	if err != nil {
-		return nil, err
-	}
-	first, last, step := q.from/textBlock, (min(q.to, size)-1)/textBlock, 1
+func findTextPostgres(q *question, all [][]string, from, to int64, limit int) ([]int64, error) {
+	first, last, step := from/textBlock, (to-1)/textBlock, 1
 	if !q.r.OldestFirst {
 		first, last, step = last, first, -1
 	}
 	return q.tx.integers(`SELECT found.idx FROM generate_series(CAST(? AS BIGINT), CAST(? AS BIGINT), CAST(? AS BIGINT)) AS block CROSS JOIN LATERAL (
 		SELECT idx FROM text_entry WHERE words @@ CAST(CAST(? AS TEXT) || ' & ''§b' || block || '''' AS tsquery) AND idx >= ? AND idx < ? ORDER BY idx `+q.order+`) AS found LIMIT ?`,
-		first, last, step, expression(all, "'", " & ", " | "), q.from, q.to, q.limit)
+		first, last, step, expression(all, "'", " & ", " | "), from, to, limit)
 }
 
 // expression writes that one of each must be there. Words and marks have no character that means anything in it.

@@ -79,9 +79,9 @@ func (tx *Tx) inShadow(f func() error) error {
 	if err := tx.flushAll(); err != nil {
 		return err
 	}
-	groups := tx.known.groups
-	tx.shadow, tx.known.groups, tx.unread, tx.texts = true, nil, nil, &textSum{seed: maphash.MakeSeed()}
-	defer func() { tx.shadow, tx.known.groups = false, groups }()
+	groups, recent := tx.known.groups, tx.known.recent
+	tx.shadow, tx.known.groups, tx.known.recent, tx.unread, tx.texts = true, nil, recentWords{}, nil, &textSum{seed: maphash.MakeSeed()}
+	defer func() { tx.shadow, tx.known.groups, tx.known.recent = false, groups, recent }()
 	return errors.Join(f(), tx.flushAll())
 }
 

@@ -24,7 +24,7 @@ type snapshotRow struct {
 }
 
 // ofEntries are the tables with rows that go when their entry goes.
-var ofEntries = []string{"entry", "payload", "event", "batch"}
+var ofEntries = []string{"entry", "payload", "event", "batch", "block"}
 
 // Snapshot gives what the index holds of the entries before an index, and of nothing else. It is to be stored as a payload, and named by the
 // [taffrail.Pruned] that says that those entries are gone: so the index can be derived again without them.

@@ -92,10 +92,17 @@ func eachString(value any, f func(string)) {
 // textBlock is how many entries share a mark of where they are: see findTextPostgres.
 const textBlock = 1 << 15
 
+// What some marks begin with.
+const (
+	blockMark   = "§b"
+	typeMark    = "§t"
+	outcomeMark = "§o"
+)
+
 // marksOf are the marks of the fields that a search can ask for, and of where the entry is.
 func marksOf(index int64, e taffrail.Entry) []string {
 	entryType, _ := e.Body.Kind()
-	marks := []string{"§b" + strconv.FormatInt(index/textBlock, 10), mark("t", string(entryType)), mark("o", string(e.Outcome)), mark("a", e.Actor), mark("s", string(e.Scope))}
+	marks := []string{blockMark + strconv.FormatInt(index/textBlock, 10), mark("t", string(entryType)), mark("o", string(e.Outcome)), mark("a", e.Actor), mark("s", string(e.Scope))}
 	if e.Resource != "" {
 		marks = append(marks, mark("r", string(e.Resource)))
 	}
@@ -111,19 +118,20 @@ func mark(field, value string) string {
 	return "§" + field + hex.EncodeToString(sum[:8])
 }
 
-// deriveText writes the words of an entry. The shadow has none: it is what they come to that is compared.
-func (tx *Tx) deriveText(index int64, leaf []byte, e taffrail.Entry) error {
+// deriveText writes the words of an entry, and gives them. The shadow has none: it is what they come to that is compared.
+func (tx *Tx) deriveText(index int64, leaf []byte, e taffrail.Entry) (string, error) {
 	words, err := tx.textOf(index, leaf, e)
 	if err != nil {
-		return err
+		return "", err
 	}
+	joined := strings.Join(words, " ")
 	if tx.shadow {
 		for _, w := range words {
 			tx.texts.add(w, index)
 		}
-		return nil
+		return joined, nil
 	}
-	return tx.insert("text_entry", tx.dialect.textColumns, index, strings.Join(words, " "))
+	return joined, tx.insert("text_entry", tx.dialect.textColumns, index, joined)
 }
 
 // dropText takes the words of an entry out. It must be called while everything is there that they are from.
@@ -182,7 +190,8 @@ func (tx *Tx) rebuildText() error {
 		if err != nil {
 			return err
 		}
-		return tx.deriveText(index, leaf, e)
+		_, err = tx.deriveText(index, leaf, e)
+		return err
 	})
 }
 
