@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -241,8 +242,16 @@ func (q *question) wanted() [][]string {
 	return slices.DeleteFunc(all, func(any []string) bool { return len(any) == 0 })
 }
 
-// findTextSQLite walks the lists of all words at once, from the end that is asked for.
+// findTextSQLite walks the lists of all words at once, from the end that is asked for. Where there are several, the walk looks for the next
+// place at which they meet, however far beyond the span that is; the marks of where entries are end it.
 func findTextSQLite(q *question, all [][]string, from, to int64, limit int) ([]int64, error) {
+	if len(all) > 1 {
+		var blocks []string
+		for b := from / textBlock; b <= (to-1)/textBlock; b++ {
+			blocks = append(blocks, blockMark+strconv.FormatInt(b, 10))
+		}
+		all = append(slices.Clone(all), blocks)
+	}
 	return q.tx.integers("SELECT rowid FROM text_entry WHERE text_entry MATCH ? AND rowid >= ? AND rowid < ? ORDER BY rowid "+q.order+" LIMIT ?",
 		expression(all, `"`, " AND ", " OR "), from, to, limit)
 }

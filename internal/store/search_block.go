@@ -39,6 +39,7 @@ const (
 	firstBlocks = 16
 	growBlocks  = 16
 	maxBlocks   = 1024
+	maxRun      = 32 // that the text index is asked about at once
 )
 
 // A wordSearch is a search by words under way.
@@ -118,7 +119,7 @@ func (w *wordSearch) whole(first, last int64) error {
 // run gives how many blocks can be looked at by one question to the text index, or by none, and for which sets. A set that is neither rare
 // nor frequent is in the question if that was asked for it anyway.
 func run(views []blockView, first int64, order []int64) (n int, asked []bool) {
-	for n, block := range order {
+	for n, block := range order[:min(len(order), maxRun)] {
 		v := &views[block-first]
 		if v.may == (bitset{}) {
 			continue
@@ -132,29 +133,46 @@ func run(views []blockView, first int64, order []int64) (n int, asked []bool) {
 			}
 		}
 	}
-	return len(order), asked
+	return min(len(order), maxRun), asked
 }
 
-// look finds the entries in a run of blocks.
+// look finds the entries in a run of blocks. The text index is asked for one set after the other: for two at once it would walk on beyond the
+// run, to where they meet.
 func (w *wordSearch) look(views []blockView, first int64, run []int64, asked []bool) error {
-	var rest [][]string
+	low := min(run[0], run[len(run)-1])
+	part := views[low-first:][:len(run)]
 	for i, ask := range asked {
-		if ask {
-			rest = append(rest, w.wanted[i])
+		if !ask {
+			continue
+		}
+		if err := w.ask(part, low, w.wanted[i]); err != nil {
+			return err
 		}
 	}
-	if len(rest) == 0 {
-		for _, block := range run {
-			w.keep(&views[block-first].may, block)
-		}
+	for _, block := range run {
+		w.keep(&part[block-low].may, block)
+	}
+	return nil
+}
+
+// ask narrows blocks that follow each other to the entries that have one of a set of words.
+func (w *wordSearch) ask(views []blockView, low int64, words []string) error {
+	hopeful := func(v blockView) bool { return v.may != (bitset{}) }
+	from := slices.IndexFunc(views, hopeful)
+	if from < 0 {
 		return nil
 	}
-	from, to := min(run[0], run[len(run)-1])*blockSize, (max(run[0], run[len(run)-1])+1)*blockSize
-	some, err := w.tx.dialect.findText(w.question, rest, from, to, math.MaxInt32)
+	to := len(views)
+	for !hopeful(views[to-1]) {
+		to--
+	}
+	have := make([]bitset, len(views))
+	some, err := w.tx.dialect.findText(w.question, [][]string{words}, (low+int64(from))*blockSize, (low+int64(to))*blockSize, math.MaxInt32)
 	for _, index := range some {
-		if views[index/blockSize-first].may.has(index % blockSize) {
-			w.found = append(w.found, index)
-		}
+		have[index/blockSize-low].set(index % blockSize)
+	}
+	for i := range views {
+		views[i].may.and(&have[i])
 	}
 	return err
 }
@@ -202,7 +220,7 @@ func (v *blockView) narrow(set int, have *bitset, always bool) {
 	switch {
 	case have != nil:
 		v.may.and(have)
-		v.rare[set] = !always && have.count() < 4*blockCommon
+		v.rare[set] = !always && have.count() < 2*blockCommon
 	case always:
 		v.may = bitset{}
 	default:
