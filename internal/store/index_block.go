@@ -127,23 +127,35 @@ func (tx *Tx) wordsOfBlock(first int64) (words []string, err error) {
 
 // commonWords gives the bits of the words that many entries have, and of all marks of types and outcomes.
 func commonWords(words []string) map[string]*bitset {
-	counts := map[string]int{}
+	numbers := make(map[string]int, 4*len(words)) // of the words, from 1
+	var counts []int
+	var seen []int // the numbers of the words of all entries, a 0 after each entry
 	for _, of := range words {
 		for word := range strings.SplitSeq(of, " ") {
-			counts[word]++
-		}
-	}
-	common := map[string]*bitset{}
-	for word, n := range counts {
-		if alwaysInBlocks(word) || n >= blockCommon && !strings.HasPrefix(word, blockMark) {
-			common[word] = &bitset{}
-		}
-	}
-	for i, of := range words {
-		for word := range strings.SplitSeq(of, " ") {
-			if b := common[word]; b != nil {
-				b.set(int64(i))
+			n := numbers[word]
+			if n == 0 {
+				counts = append(counts, 0)
+				n = len(counts)
+				numbers[word] = n
 			}
+			counts[n-1]++
+			seen = append(seen, n)
+		}
+		seen = append(seen, 0)
+	}
+	common, sets := map[string]*bitset{}, make([]*bitset, len(counts)+1)
+	for word, n := range numbers {
+		if alwaysInBlocks(word) || counts[n-1] >= blockCommon && !strings.HasPrefix(word, blockMark) {
+			common[word] = &bitset{}
+			sets[n] = common[word]
+		}
+	}
+	at := int64(0)
+	for _, n := range seen {
+		if n == 0 {
+			at++
+		} else if sets[n] != nil {
+			sets[n].set(at)
 		}
 	}
 	return common
