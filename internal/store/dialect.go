@@ -29,7 +29,6 @@ type dialect struct {
 	shadow       func(tx *Tx, table string) error                                              // makes the empty shadow of a table of the index
 	textColumns  string                                                                        // of text_entry
 	dropText     string                                                                        // takes the words of an entry out, which it is given; empty: as any row
-	forEach      string                                                                        // joins what a query gives for each row; its name is e
 	clearText    string                                                                        // takes all words out
 	prepareWords []string                                                                      // what is needed to ask for all words
 	words        string                                                                        // gives all words with the indexes of their entries
@@ -56,7 +55,6 @@ var sqliteDialect = dialect{
 	findText:     findTextSQLite,
 	textColumns:  "rowid, words",
 	dropText:     "INSERT INTO text_entry (text_entry, rowid, words) VALUES ('delete', ?, ?)",
-	forEach:      "index_entry AS e ON e.idx IN (%s)",
 	clearText:    "INSERT INTO text_entry (text_entry) VALUES ('delete-all')",
 	prepareWords: []string{"CREATE VIRTUAL TABLE IF NOT EXISTS temp.text_word USING fts5vocab(main, text_entry, instance)"},
 	words:        "SELECT term, doc FROM temp.text_word",
@@ -80,7 +78,6 @@ var postgresDialect = dialect{
 	source:      arrays,
 	findText:    findTextPostgres,
 	textColumns: "idx, words",
-	forEach:     "LATERAL (%s) AS e",
 	clearText:   "DELETE FROM text_entry",
 	words:       "SELECT unnest(tsvector_to_array(words)), idx FROM text_entry",
 	classify:    classifyPostgres,

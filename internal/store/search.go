@@ -2,7 +2,6 @@ package store
 
 import (
 	"cmp"
-	"fmt"
 	"math"
 	"slices"
 	"strconv"
@@ -113,104 +112,22 @@ func (tx *Tx) question(r SearchRequest, limit int) (*question, error) {
 
 // ask finds the indexes by the way that costs least.
 func (q *question) ask() ([]int64, error) {
-	groups, args := q.groups()
+	wanted := q.wanted()
 	switch {
-	case q.r.Text != "", q.r.Resource != "" && (q.r.Request != "" || groups != ""), q.r.Request != "" && groups != "":
-		return q.byWords(q.wanted())
-	case q.r.Resource != "":
+	case len(wanted) == 0:
+		return q.tx.integers("SELECT idx FROM index_entry WHERE idx >= ? AND idx < ? ORDER BY idx "+q.order+" LIMIT ?", q.from, q.to, q.limit)
+	case len(wanted) == 1 && q.r.Resource != "":
 		return q.byName("resource", q.r.Resource)
-	case q.r.Request != "":
+	case len(wanted) == 1 && q.r.Request != "":
 		return q.byName("request", q.r.Request)
-	case groups != "":
-		return q.byGroup(groups, args)
 	}
-	return q.tx.integers("SELECT idx FROM index_entry WHERE idx >= ? AND idx < ? ORDER BY idx "+q.order+" LIMIT ?", q.from, q.to, q.limit)
-}
-
-// groups is true of the groups that the entries may be of; empty, if of all.
-func (q *question) groups() (condition string, args []any) {
-	var all []string
-	one := func(column string, values ...any) {
-		if len(values) > 0 {
-			all = append(all, "g."+column+" IN (?"+strings.Repeat(",?", len(values)-1)+")")
-			args = append(args, values...)
-		}
-	}
-	one("type", anys(q.r.Types)...)
-	one("outcome", anys(q.r.Outcomes)...)
-	if q.r.Actor != "" {
-		one("actor", q.r.Actor)
-	}
-	if q.r.Scope != nil {
-		one("scope", *q.r.Scope)
-	}
-	return strings.Join(all, " AND "), args
-}
-
-func anys[T any](values []T) []any {
-	all := make([]any, len(values))
-	for i, v := range values {
-		all[i] = v
-	}
-	return all
+	return q.byWords(wanted)
 }
 
 // byName finds entries by the resource or the request.
 func (q *question) byName(column string, name any) ([]int64, error) {
 	return q.tx.integers("SELECT e.idx FROM index_entry AS e WHERE e."+column+" = ? AND e."+column+" <> '' AND e.idx >= ? AND e.idx < ? ORDER BY e.idx "+q.order+" LIMIT ?",
 		name, q.from, q.to, q.limit)
-}
-
-// byGroup finds entries by their groups: first the groups whose next entries come first, of which no more can matter than entries are
-// asked for, and then the next entries of each, down to the last of those. Whatever the groups, it costs a look at each, and no look at
-// entries of others.
-func (q *question) byGroup(groups string, args []any) ([]int64, error) {
-	next := "(SELECT idx FROM index_entry WHERE grp = g.id AND idx >= ? AND idx < ? ORDER BY idx " + q.order + " LIMIT 1)"
-	rows, err := q.tx.query("SELECT id, next FROM (SELECT g.id AS id, "+next+" AS next FROM index_group AS g WHERE "+groups+") AS n WHERE next IS NOT NULL ORDER BY next "+q.order+" LIMIT ?",
-		append(append([]any{q.from, q.to}, args...), q.limit)...)
-	if err != nil {
-		return nil, err
-	}
-	var ids []int64
-	last := int64(0)
-	err = q.tx.eachRow(rows, func() error {
-		var id int64
-		err := q.tx.scan(rows, &id, &last)
-		ids = append(ids, id)
-		return err
-	})
-	if err != nil || len(ids) == 0 {
-		return nil, err
-	}
-	from, to := q.from, q.to
-	if len(ids) == q.limit { // each has one at least that comes no later than this
-		if from = last; q.r.OldestFirst {
-			from, to = q.from, last+1
-		}
-	}
-	return q.ofGroups(ids, from, to)
-}
-
-// ofGroups gives the first entries of some groups.
-func (q *question) ofGroups(ids []int64, from, to int64) ([]int64, error) {
-	each := "SELECT i.idx FROM index_entry AS i WHERE i.grp = g.id AND i.idx >= ? AND i.idx < ? ORDER BY i.idx " + q.order + " LIMIT ?"
-	var found []int64
-	for part := range slices.Chunk(ids, maxAsked) {
-		places, args := inList(part)
-		more, err := q.tx.integers("SELECT e.idx FROM index_group AS g CROSS JOIN "+fmt.Sprintf(q.tx.dialect.forEach, each)+" WHERE g.id IN "+places+" ORDER BY e.idx "+q.order+" LIMIT ?",
-			append(append([]any{from, to, q.limit}, args...), q.limit)...)
-		if err != nil {
-			return nil, err
-		}
-		found = append(found, more...)
-	}
-	slices.SortFunc(found, func(a, b int64) int {
-		if q.r.OldestFirst {
-			return cmp.Compare(a, b)
-		}
-		return cmp.Compare(b, a)
-	})
-	return found[:min(len(found), q.limit)], nil
 }
 
 // wanted gives the words, and the marks of all else, of which an entry must have one of each.
@@ -257,14 +174,19 @@ func findTextSQLite(q *question, all [][]string, from, to int64, limit int) ([]i
 }
 
 // findTextPostgres asks part by part, in order, until enough is found: Postgres has no list of a word's entries that is in order, and
-// would otherwise read and sort all that ever had the word.
+// would otherwise read and sort all that ever had the word. The sums keep it from listing the whole span for each part. Where a page of a
+// short span is wanted, a look at each entry costs least.
 func findTextPostgres(q *question, all [][]string, from, to int64, limit int) ([]int64, error) {
+	if to-from <= blockSize && limit <= MaxPage+1 {
+		return q.tx.integers(`SELECT idx FROM (SELECT idx, words FROM text_entry WHERE idx >= ? AND idx < ? ORDER BY idx `+q.order+` OFFSET 0) AS few
+			WHERE words @@ CAST(CAST(? AS TEXT) AS tsquery) ORDER BY idx `+q.order+` LIMIT ?`, from, to, expression(all, "'", " & ", " | "), limit)
+	}
 	first, last, step := from/textBlock, (to-1)/textBlock, 1
 	if !q.r.OldestFirst {
 		first, last, step = last, first, -1
 	}
 	return q.tx.integers(`SELECT found.idx FROM generate_series(CAST(? AS BIGINT), CAST(? AS BIGINT), CAST(? AS BIGINT)) AS block CROSS JOIN LATERAL (
-		SELECT idx FROM text_entry WHERE words @@ CAST(CAST(? AS TEXT) || ' & ''§b' || block || '''' AS tsquery) AND idx >= ? AND idx < ? ORDER BY idx `+q.order+`) AS found LIMIT ?`,
+		SELECT idx FROM text_entry WHERE words @@ CAST(CAST(? AS TEXT) || ' & ''§b' || block || '''' AS tsquery) AND idx + 0 >= ? AND idx + 0 < ? ORDER BY idx `+q.order+`) AS found LIMIT ?`,
 		first, last, step, expression(all, "'", " & ", " | "), from, to, limit)
 }
 
