@@ -152,9 +152,9 @@ type outbox struct {
 	leading atomic.Bool   // this process brings what is queued into the log
 	near    chan struct{} // rung when something was queued meanwhile
 	moved   chan []movedTicket
-	ctx    context.Context
-	stop   context.CancelFunc
-	all    sync.WaitGroup
+	ctx     context.Context
+	stop    context.CancelFunc
+	all     sync.WaitGroup
 }
 
 // A queuing is one call of Enqueue.
