@@ -284,8 +284,8 @@ func (h *harbor) noTool(t *testing.T) {
 
 // The plan writes nothing into the stack, and neither sees nor touches a lock that somebody else holds.
 func TestTrap15_PlanTouchesNeitherStackNorLock(t *testing.T) {
-	t.Parallel()
 	h := newHarbor(t)
+	t.Setenv("TMPDIR", t.TempDir()) // others leave their copies elsewhere
 	lock := filepath.Join(h.dir, ".terraform.tfstate.lock.info")
 	h.add(t, filepath.Base(lock), `{"ID":"someone","Operation":"OperationTypeApply"}`)
 	h.replace(t, "main.tf", `description = "Front door"`, `description = "Side door"`)
