@@ -38,6 +38,7 @@ func OpenPostgres(ctx context.Context, address string, mode Mode) (*Store, error
 		}
 	}
 	config.RuntimeParams["application_name"] = "taffrail"
+	config.RuntimeParams["jit"] = "off" // no question is so large, and to compile one takes longer than to answer it
 	for name, value := range keepAlive {
 		config.RuntimeParams[name] = value
 	}
