@@ -248,11 +248,10 @@ func (s *scene) switched(v *view, d *deed) (claim, bool) {
 	if v.element || len(v.names) == 0 {
 		return claim{}, false
 	}
-	_, operation, _ := strings.Cut(d.Action, ":")
 	own := without(telling(words(v.names[len(v.names)-1])), switchWords)
 	about := len(own) > 0 && within(own, d.nouns) || len(own) == 0 && len(d.nouns) > 0 && within(d.nouns, s.ids.words)
 	c := claim{grade: gradeNamed, kind: taffrail.EvidenceFamily, detail: d.Action + " switches it"}
-	for _, state := range switchedTo[words(operation)[0]] {
+	for _, state := range switchedTo[d.first] {
 		if known := slices.Contains(switchStates, strings.ToLower(v.to)) && slices.Contains(switchStates, strings.ToLower(v.from)); !known {
 			return c, false
 		}

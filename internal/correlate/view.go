@@ -72,7 +72,7 @@ func (s *scene) viewOf(c taffrail.Change) view {
 	if v.element {
 		v.from, v.to = presence(c.Before), presence(c.After)
 		above := steps[:len(steps)-1]
-		v.alone = ungrouped(valueAt(s.Before, above)) || ungrouped(valueAt(s.After, above))
+		v.alone = ungrouped(valueAt(s.Before, above)) || ungrouped(valueAt(s.After, above)) || s.groupsNothing()
 		s.compareLike(&v)
 		return v
 	}
@@ -82,6 +82,25 @@ func (s *scene) viewOf(c taffrail.Change) view {
 		v.atoms = before
 	}
 	return v
+}
+
+// groupsNothing says whether the resource is known on both sides, and no element of its sets has a list of several members: nothing shows then that
+// its provider groups what requests name one by one.
+func (s *scene) groupsNothing() bool {
+	seen := false
+	for _, side := range []taffrail.Value{s.Before, s.After} {
+		for _, set := range side.Fields() {
+			for element := range set.Elems() {
+				for _, field := range element.Fields() {
+					seen = true
+					if field.Shape() == taffrail.ShapeList && field.Len() > 1 {
+						return false
+					}
+				}
+			}
+		}
+	}
+	return seen
 }
 
 func presence(v taffrail.Value) string {
