@@ -75,6 +75,8 @@ func TestByNames(t *testing.T) {
 			widget(t, "b", 2, "ReplaceWidgetRules", `"rules":{"items":[{"protocol":"tcp","fromPort":22,"toPort":22,"cidrs":{"items":["0.0.0.0/0"]}},{"protocol":"tcp","fromPort":443,"toPort":443,"cidrs":{"items":["10.0.0.0/8"]}}]}`)}, "a"},
 		{"a list that has others of the set lacks the element", `{"values":["192.0.2.1"]}`, `{"values":["192.0.2.7"]}`, change(t, "values", `"192.0.2.1"`, `null`), []taffrail.Event{widget(t, "a", 1, "ChangeThings", `"records":[{"value":"192.0.2.7"}]`)}, "a"},
 		{"on and off by another word", `{}`, `{}`, field(t, "enabled", `false`, `true`), []taffrail.Event{widget(t, "a", 1, "PutWidget", `"widget":{"status":"Enabled"}`)}, "a"},
+		{"where nothing shows groups, there are none", `{"rules":[{"port":443,"cidrs":["10.0.0.0/8"]}]}`, `{"rules":[{"port":443,"cidrs":["0.0.0.0/0"]}]}`, change(t, "rules", `{"port":443,"cidrs":["10.0.0.0/8"]}`, `null`), []taffrail.Event{
+			widget(t, "a", 1, "AuthorizeWidgetRules", `"rules":[{"port":443,"cidrs":["0.0.0.0/0"]}]`), widget(t, "b", 2, "ReplaceWidgetRules", `"rules":[{"port":443,"cidrs":["0.0.0.0/0"]}]`)}, "b"},
 		{"another member turned the element into another", `{}`, `{}`, change(t, "rules", open22, `null`), []taffrail.Event{
 			widget(t, "a", 1, "AuthorizeWidgetRules", `"rules":[{"protocol":"tcp","fromPort":22,"toPort":22,"cidrs":["10.0.0.0/8"]}]`),
 			widget(t, "b", 2, "RevokeWidgetRules", `"rules":[{"protocol":"tcp","fromPort":22,"toPort":22,"cidrs":["0.0.0.0/0"]}]`)}, "a"},
