@@ -30,7 +30,7 @@ func main() {
 	flag.StringVar(&o.fit, "fit", "", "file of confidences to fit: internal/correlate/confidence.json")
 	flag.BoolVar(&o.holdout, "holdout", false, "answer without any model of what events do, as for kinds that are not known")
 	flag.StringVar(&o.svg, "svg", "", "file to write the reliability diagram to")
-	flag.StringVar(&o.corpora, "corpora", "aws,kubernetes", "which to record")
+	flag.StringVar(&o.corpora, "corpora", "aws,kubernetes", "which to record, of aws, fresh, harbor, kubernetes")
 	flag.IntVar(&o.first, "first", 1, "first seed: 1 to 99 were fitted on, from 101 on are reported")
 	flag.IntVar(&o.seeds, "seeds", 5, "number of seeds")
 	flag.BoolVar(&o.verbose, "v", false, "print each answer that is not right")
