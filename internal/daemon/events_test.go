@@ -112,6 +112,17 @@ func addAudit(r *plug.Registry, s *site) {
 		}
 		return s.deliveries, nil
 	})
+	plug.Add(r, "door", func(context.Context, plug.Env, nothing) (taffrail.EventReceiver, error) { return door{}, nil })
+}
+
+// A door hears one record, and then nothing until it is closed.
+type door struct{}
+
+func (door) Receive(ctx context.Context, ready func(string), emit func(context.Context, taffrail.Batch) error) error {
+	ready("here")
+	err := emit(ctx, taffrail.Batch{Records: []taffrail.Record{delivered{ID: "1", Who: "carol", What: "Update", On: "a"}.record()}})
+	<-ctx.Done()
+	return err
 }
 
 func importAll(t *testing.T, d *Daemon) EventsTaken {
@@ -282,6 +293,45 @@ func TestCursorIsStoredWithTheEvents(t *testing.T) {
 		t.Error(diff)
 	}
 	wellAt(t, s)
+}
+
+// The heartbeats of the process that listens now come before it listens, and say nothing of the time when none did.
+func TestNobodyListenedBeforeTheFirstHeartbeat(t *testing.T) {
+	s := newSite(t, newWorld("a"))
+	source := config.Source{Name: "door", Section: config.Section{Plugin: "door"}}
+	d := s.start(t)
+	if _, err := d.ensure(t.Context(), InitRequest{}); err != nil {
+		t.Fatal(err)
+	}
+	gaps := func() (all []taffrail.LogNotice) {
+		t.Helper()
+		ctx, stop := context.WithCancel(t.Context())
+		f, err := d.openSource(ctx, source)
+		if err == nil {
+			err = d.beat(ctx)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.run(ctx, func(err error) { t.Error(err) }, nil, func(_ string, taken EventsTaken) {
+			if taken.Notices == 0 {
+				stop()
+			}
+		})
+		for _, body := range bodies[taffrail.EventsReceived](t, d) {
+			all = append(all, body.Notices...)
+		}
+		return all
+	}
+	if got := gaps(); len(got) != 0 {
+		t.Errorf("the first time: %v", got)
+	}
+	left := s.clock
+	s.clock = s.clock.Add(time.Hour)
+	got := gaps()
+	if len(got) != 1 || got[0].Kind != taffrail.NoticeGap || got[0].Start.After(left) || got[0].End.Before(left.Add(time.Hour)) {
+		t.Errorf("an hour later: %v", got)
+	}
 }
 
 func TestNothingIsAcknowledgedThatIsNotInTheLog(t *testing.T) {

@@ -163,6 +163,7 @@ type feed struct {
 	*intake
 	reader   taffrail.EventReader   // one of the two
 	receiver taffrail.EventReceiver //
+	beat     time.Time              // of the newest heartbeat before the source was opened; zero if there was none
 }
 
 // openSource opens a configured source. One that can be both is a receiver where its settings say where to listen.
@@ -171,6 +172,16 @@ func (d *Daemon) openSource(ctx context.Context, s config.Source) (f feed, err e
 		return f, err
 	}
 	env, settings := d.env(f.decoders.sealer), plug.Settings{File: d.options.Installation.Name(), YAML: s.YAML}
+	err = f.log.store.Read(ctx, func(tx *store.Tx) error {
+		_, e, err := newestOf[taffrail.Heartbeat](tx, taffrail.EntryHeartbeat)
+		if e != nil {
+			f.beat = e.Time
+		}
+		return err
+	})
+	if err != nil {
+		return f, err
+	}
 	if d.receives(s) {
 		f.receiver, err = plug.Open[taffrail.EventReceiver](ctx, d.options.Plugins, s.Plugin, env, settings)
 	} else {
@@ -206,15 +217,20 @@ func (f feed) run(ctx context.Context, stop context.CancelCauseFunc, listening f
 		_ = closeOf(f.reader)
 		return
 	}
+	heard := f.beat
 	ready := func(address string) {
-		if err := f.absence(ctx, emit); err != nil {
+		if err := f.absence(ctx, heard, emit); err != nil {
 			f.daemon.options.Logger.Warn(name, "error", err)
 		}
 		if listening != nil {
 			listening(f.source, address)
 		}
 	}
-	f.daemon.duty(ctx, stop, name, time.Second, 0, func(ctx context.Context) error { return f.receiver.Receive(ctx, ready, emit) })
+	f.daemon.duty(ctx, stop, name, time.Second, 0, func(ctx context.Context) error {
+		err := f.receiver.Receive(ctx, ready, emit)
+		heard = f.daemon.now()
+		return err
+	})
 	_ = closeOf(f.receiver)
 }
 
@@ -231,8 +247,9 @@ func (f feed) read(ctx context.Context, emit func(context.Context, taffrail.Batc
 	return f.reader.ReadEvents(ctx, after, func(b taffrail.Batch) error { return emit(ctx, b) })
 }
 
-// absence writes down since when nobody has listened to a source that is a receiver's: what was sent meanwhile may be lost.
-func (f feed) absence(ctx context.Context, emit func(context.Context, taffrail.Batch) error) error {
+// absence writes down since when nobody has listened to a source that is a receiver's: what was sent meanwhile may be lost. Heard is until when
+// a process was there that listened, as far as that is known. Its own heartbeats say nothing of the time before it.
+func (f feed) absence(ctx context.Context, heard time.Time, emit func(context.Context, taffrail.Batch) error) error {
 	var last time.Time
 	err := f.log.store.Read(ctx, func(tx *store.Tx) error {
 		sources, err := tx.EventSources()
@@ -248,11 +265,10 @@ func (f feed) absence(ctx context.Context, emit func(context.Context, taffrail.B
 		} else if taffrail.KindOf(err) != taffrail.KindNotFound { // it was pruned
 			return err
 		}
-		_, beat, err := newestOf[taffrail.Heartbeat](tx, taffrail.EntryHeartbeat)
-		if err == nil && beat != nil && beat.Time.After(last) {
-			last = beat.Time
+		if heard.After(last) {
+			last = heard
 		}
-		return err
+		return nil
 	})
 	now := f.daemon.now()
 	if err != nil || last.IsZero() || now.Sub(last) < time.Second {

@@ -25,6 +25,7 @@ func (d *Daemon) Serve(ctx context.Context) error {
 	duty := func(name string, every, first time.Duration, do func(context.Context) error) {
 		duties.Go(func() { d.duty(ctx, stop, name, every, first, do) })
 	}
+	d.runSources(ctx, stop, &duties, nil, nil) // before the first heartbeat, so that they know who was there before
 	duty("heartbeat", in.Heartbeat, 0, d.beat)
 	duty("verify", in.Verify, d.untilVerify(ctx, in.Verify), d.verifyAndLog)
 	if in.Witnesses.Policy != "" {
@@ -34,7 +35,6 @@ func (d *Daemon) Serve(ctx context.Context) error {
 		duty("anchor", in.AnchorEvery, 0, d.anchorDuty)
 	}
 	duty("sign", signEvery, 0, func(ctx context.Context) error { _, err := l.log.Sign(ctx); return err })
-	d.runSources(ctx, stop, &duties, nil, nil)
 	duties.Go(func() {
 		if err := l.store.Sequence(ctx); err != nil {
 			stop(boundary("sequence log", err))
