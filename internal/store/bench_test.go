@@ -260,3 +260,25 @@ func BenchmarkAppend(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkRebuild measures how long it takes to derive the index of so many entries anew, for each of them: it must not grow with the log.
+func BenchmarkRebuild(b *testing.B) {
+	for _, kind := range []string{"sqlite", "postgres"} {
+		for _, n := range []int{5_000, 20_000, 80_000} {
+			b.Run(fmt.Sprint(kind, "/entries=", n), func(b *testing.B) {
+				s := benchPlace(b, kind).store(b, store.Create)
+				fill(b, s, n)
+				for b.Loop() {
+					err := s.Update(b.Context(), func(tx *store.Tx) error {
+						_, _, err := tx.RebuildIndex()
+						return err
+					})
+					if err != nil {
+						b.Fatal(err)
+					}
+				}
+				b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N*n), "µs/entry")
+			})
+		}
+	}
+}

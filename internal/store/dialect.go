@@ -27,6 +27,8 @@ type dialect struct {
 	begun        string                                                                        // counts the tables that are there if any of ours are
 	index        string                                                                        // lists the tables of the index
 	shadow       func(tx *Tx, table string) error                                              // makes the empty shadow of a table of the index
+	growing      string                                                                        // has tables that begin empty and grow be read by their indexes
+	grown        string                                                                        // ends that
 	textColumns  string                                                                        // of text_entry
 	dropText     string                                                                        // takes the words of an entry out, which it is given; empty: as any row
 	clearText    string                                                                        // takes all words out
@@ -73,6 +75,8 @@ var postgresDialect = dialect{
 		(SELECT count(*) FROM pg_class WHERE relnamespace = to_regnamespace(current_schema()) AND relname = 'goose_db_version') END`,
 	index:       `SELECT relname FROM pg_class WHERE relnamespace = to_regnamespace(current_schema()) AND relkind = 'r' AND relname LIKE 'index\_%' ORDER BY relname COLLATE "C"`,
 	shadow:      shadowPostgres,
+	growing:     "SET LOCAL enable_seqscan = off", // what is planned while a table is small is kept
+	grown:       "SET LOCAL enable_seqscan = on",
 	send:        sendPostgres,
 	settles:     true,
 	source:      arrays,

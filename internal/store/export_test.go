@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 )
 
@@ -39,3 +40,10 @@ const (
 	BlockSize   = blockSize
 	BlockCommon = blockCommon
 )
+
+// ScansWhileDeriving says whether the database may read whole tables, while the index is derived anew and after that.
+func (tx *Tx) ScansWhileDeriving() (then, after string, err error) {
+	ask := func(into *string) error { return tx.get("SHOW enable_seqscan", nil, into) }
+	err = tx.inShadow(func() error { return ask(&then) })
+	return then, after, errors.Join(err, ask(&after))
+}

@@ -148,3 +148,17 @@ func TestClassifyState(t *testing.T) {
 		}
 	}
 }
+
+// TestWhatGrowsIsReadByItsIndexes keeps what Postgres plans for an empty table from being done to a large one.
+func TestWhatGrowsIsReadByItsIndexes(t *testing.T) {
+	err := inSchema(t).store(t, store.Create).Update(t.Context(), func(tx *store.Tx) error {
+		then, after, err := tx.ScansWhileDeriving()
+		if then != "off" || after != "on" {
+			t.Errorf("tables may be read as a whole while the index is derived: %q; after that: %q", then, after)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}

@@ -82,7 +82,13 @@ func (tx *Tx) inShadow(f func() error) error {
 	groups, recent := tx.known.groups, tx.known.recent
 	tx.shadow, tx.known.groups, tx.known.recent, tx.unread, tx.texts = true, nil, recentWords{}, nil, &textSum{seed: maphash.MakeSeed()}
 	defer func() { tx.shadow, tx.known.groups, tx.known.recent = false, groups, recent }()
-	return errors.Join(f(), tx.flushAll())
+	if tx.dialect.growing == "" {
+		return errors.Join(f(), tx.flushAll())
+	}
+	if err := tx.exec(tx.dialect.growing); err != nil {
+		return err
+	}
+	return errors.Join(f(), tx.flushAll(), tx.exec(tx.dialect.grown))
 }
 
 // deriveFrom derives what follows from the entries, up to one or to the end. What was pruned is taken from its snapshot.
