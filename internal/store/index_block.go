@@ -12,8 +12,8 @@ import (
 
 // The lists of the text index are quick where a word is rare. Where two words are frequent and never meet, both are walked from end to end.
 // So the entries stand in blocks, and each block that is whole keeps, for each word that many of its entries have, a bit for each entry. A
-// block of which entries were pruned has none. What a block has no bits for, few of its entries have; but the marks of types and outcomes
-// have bits in each block that has them at all.
+// block of which entries were pruned has none. What a block has no bits for, few of its entries have; but the marks of types,
+// outcomes and actors have bits in each block that has them at all.
 
 const (
 	blockSize   = 1 << 12
@@ -125,7 +125,7 @@ func (tx *Tx) wordsOfBlock(first int64) (words []string, err error) {
 	return append(words, recent.words...), err
 }
 
-// commonWords gives the bits of the words that many entries have, and of all marks of types and outcomes.
+// commonWords gives the bits of the words that many entries have, and of all marks of types, outcomes and actors.
 func commonWords(words []string) map[string]*bitset {
 	numbers := make(map[string]int, 4*len(words)) // of the words, from 1
 	var counts []int
@@ -162,7 +162,7 @@ func commonWords(words []string) map[string]*bitset {
 }
 
 func alwaysInBlocks(word string) bool {
-	return strings.HasPrefix(word, typeMark) || strings.HasPrefix(word, outcomeMark)
+	return strings.HasPrefix(word, typeMark) || strings.HasPrefix(word, outcomeMark) || strings.HasPrefix(word, actorMark)
 }
 
 // rewriteBlock writes the bits of an entry's block anew, after a change of its words.

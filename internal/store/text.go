@@ -97,6 +97,7 @@ const (
 	blockMark   = "§b"
 	typeMark    = "§t"
 	outcomeMark = "§o"
+	actorMark   = "§a"
 )
 
 // marksOf are the marks of the fields that a search can ask for, and of where the entry is.
