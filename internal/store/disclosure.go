@@ -84,9 +84,13 @@ func (tx *Tx) Receipts(f func(audit.Receipt) error) error {
 	}
 }
 
-func (tx *Tx) receipts(after audit.Receipt) (page []audit.Receipt, err error) {
-	rows, err := tx.query("SELECT size, kind, anchor, at, data FROM receipt WHERE (size, anchor, kind) > (?, ?, ?) ORDER BY size, anchor, kind LIMIT ?",
-		after.Size, after.Anchor, after.Kind, pageSize)
+func (tx *Tx) receipts(after audit.Receipt) ([]audit.Receipt, error) {
+	return tx.pageOfReceipts("> (?, ?, ?) ORDER BY size, anchor, kind LIMIT ?", after, pageSize)
+}
+
+// pageOfReceipts gives the receipts on one side of another.
+func (tx *Tx) pageOfReceipts(side string, of audit.Receipt, most int) (page []audit.Receipt, err error) {
+	rows, err := tx.query("SELECT size, kind, anchor, at, data FROM receipt WHERE (size, anchor, kind) "+side, of.Size, of.Anchor, of.Kind, most)
 	if err != nil {
 		return nil, err
 	}
