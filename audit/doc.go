@@ -42,7 +42,7 @@
 //     [Log.Sign] finds entries beyond what the guard knows, hashes them again, and signs.
 //  2. The guard's state is swapped for the size and root that were committed. If we stop here, the next one finds a
 //     checkpoint missing, and signs the same size and root again.
-//  3. The signature is given out. It was made meanwhile. If we stop here: as before. Ed25519 makes the same signature again.
+//  3. The signature is made. If we stop here: as before. Ed25519 makes the same signature again.
 //  4. The checkpoint is stored, where storage is a [LaterWriter] without waiting for the disk. If we stop here, nothing is left to do, or
 //     the checkpoint is missing: as before.
 //

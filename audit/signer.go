@@ -114,35 +114,20 @@ func (s *GuardedSigner) Sign(ctx context.Context, old Head, tree tlog.Tree, proo
 	if err := s.allowed(old, head, proof); err != nil {
 		return nil, err
 	}
-	// The note is made while the guard waits for its disk, and is in nobody's hands until the swap is over: with a swap that fails it is
-	// dropped. What a key signs whose time ends between that and the caller's look counts for nothing, and the caller signs the same again.
-	made := make(chan signing, 1)
-	go func() { made <- s.note(ctx, head) }()
 	// If we stop before the swap, nothing happened but a commit, and the next start signs what was committed.
 	// It is asked for when the same is signed again, too: what is held may not be durable yet.
-	swapped := s.guard.Swap(ctx, old, head)
+	if err := s.guard.Swap(ctx, old, head); err != nil {
+		return nil, fmt.Errorf("swap guard state: %w", err)
+	}
 	// If we stop here, the guard holds a size that was committed and for which there is no signature. The next start
 	// signs the same size and root, which is always allowed.
-	n := <-made
-	if swapped != nil {
-		return nil, fmt.Errorf("swap guard state: %w", swapped)
-	}
-	return n.note, n.err
-}
-
-// A signing is a note that was made, or why it was not.
-type signing struct {
-	note []byte
-	err  error
-}
-
-func (s *GuardedSigner) note(ctx context.Context, head Head) signing {
+	// The keys are loaded as late as can be. What a key signs whose time ends between that and the caller's look counts for nothing, and
+	// the caller signs the same again.
 	ring, err := s.load(ctx)
 	if err != nil {
-		return signing{err: err}
+		return nil, err
 	}
-	note, err := ring.Sign(head)
-	return signing{note, err}
+	return ring.Sign(head)
 }
 
 // allowed is the one place that decides what may be signed.
