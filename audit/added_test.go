@@ -1,6 +1,7 @@
 package audit_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"testing"
@@ -72,6 +73,54 @@ func TestSignTakesWhatIsTold(t *testing.T) {
 		}
 		if r := w.verify(); r.Err() != nil || r.Signed != int64(len(s.leaves)) {
 			t.Errorf("verify: %+v", r)
+		}
+	})
+}
+
+// TestSignAgainWithoutLooking asks for what is signed already: neither the log nor the guard is looked at, and it is the same checkpoint.
+func TestSignAgainWithoutLooking(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, s, l := telling(t)
+		s.append(t, 3)
+		first := w.sign(l)
+		before := s.looks
+		for range 3 {
+			if again := w.sign(l); !bytes.Equal(again.Note, first.Note) {
+				t.Errorf("signed again: %+v, want %+v", again, first)
+			}
+		}
+		s.append(t, 1)
+		if cp := w.sign(l); cp.Size != 4 || s.looks != before {
+			t.Errorf("size %d, looked %d times", cp.Size, s.looks-before)
+		}
+		time.Sleep(time.Second)
+		w.storage.Tamper(func(state *audittest.State) { state.Entries = state.Entries[:3] })
+		if _, err := l.Sign(t.Context()); err == nil {
+			t.Error("the log is signed a second after it was cut")
+		}
+	})
+}
+
+// changingKeys are those of a ring, until they are those of another.
+type changingKeys struct{ ring audit.Ring }
+
+func (k *changingKeys) Load(context.Context) (audit.Ring, error) { return k.ring, nil }
+
+// TestSignAgainByTheKeysOfNow has the keys change while there is nothing new to sign: what another key has signed is no answer any more.
+func TestSignAgainByTheKeysOfNow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		s := &tellingStorage{Storage: w.storage}
+		keys := &changingKeys{w.ring}
+		l, err := audit.Begin(t.Context(), s, audit.NewSigner(keys, w.guard))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.append(t, 2)
+		w.sign(l)
+		keys.ring = audittest.Ring(t, origin)
+		if cp, err := l.Sign(t.Context()); err == nil {
+			t.Errorf("it answers %q", cp.Note)
 		}
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"time"
 
@@ -23,9 +24,9 @@ type Log struct {
 	next *round // has not looked at the log yet, so that whoever comes now is covered by it
 }
 
-// A position is a head with the right edge of its tree.
+// A position is a checkpoint with the right edge of its tree.
 type position struct {
-	head Head
+	cp   Checkpoint
 	edge edge
 }
 
@@ -119,6 +120,7 @@ func (l *Log) lead(ctx context.Context, r *round) {
 	case <-ctx.Done():
 		r.err = ctx.Err()
 	}
+	runtime.Gosched() // whoever has just committed, along with others, comes along
 	l.mu.Lock()
 	l.next = nil
 	l.mu.Unlock()
@@ -157,7 +159,7 @@ func (l *Log) extend(ctx context.Context) (Checkpoint, error) {
 		if err := l.store(ctx, cp); err != nil {
 			return cp, err
 		}
-		l.signed = position{cp.Head, sv.edge}
+		l.signed = position{cp, sv.edge}
 		return cp, nil
 	}
 }
@@ -166,16 +168,16 @@ func (l *Log) extend(ctx context.Context) (Checkpoint, error) {
 const lookEach = time.Second
 
 // survey asks the guard what was signed. After a round that signed, the next one takes the guard's answer for known: if another process
-// has signed since, the swap is a conflict, and the guard is asked again. Where there is nothing to be swapped, or anything is not as it
-// should be, it is asked in any case.
+// has signed since, the swap is a conflict, and the guard is asked again. Where there is nothing to be swapped it is asked once in [lookEach],
+// and where anything is not as it should be, in any case.
 func (l *Log) survey(ctx context.Context) (survey, error) {
 	known := l.signed
 	l.signed = position{}
-	if known.head != (Head{}) {
+	if known.cp.Origin != "" {
 		if sv, ok := l.added(ctx, known); ok {
 			return sv, nil
 		}
-		if sv, err := l.look(ctx, known.head); err == nil && sv.tree.N > known.head.Size {
+		if sv, err := l.look(ctx, known.cp.Head); err == nil && sv.tree.N > known.cp.Size {
 			return sv, nil
 		}
 	}
@@ -194,19 +196,35 @@ func (l *Log) look(ctx context.Context, head Head) (survey, error) {
 	return sv, err
 }
 
-// added is the survey of what this process has added to what it signed last, if that is all there is to sign. What it signs so are the
-// entries that were acknowledged, whatever became of their rows since; the next look, verification or start finds that.
+// added is the survey of what this process has added to what it signed last, if that is all there is to sign, or if there is nothing. What
+// it signs so are the entries that were acknowledged, whatever became of their rows since; the next look, verification or start finds that.
 func (l *Log) added(ctx context.Context, known position) (survey, bool) {
 	teller, ok := l.storage.(Teller)
 	if !ok || time.Since(l.looked) >= lookEach {
 		return survey{}, false
 	}
-	leaves, ok := teller.Committed(ctx, known.head.Size)
-	if !ok || len(leaves) == 0 {
+	leaves, ok := teller.Committed(ctx, known.cp.Size)
+	if !ok {
 		return survey{}, false
 	}
+	if len(leaves) == 0 {
+		return l.unchanged(ctx, known)
+	}
 	grown, proof, err := known.edge.grow(leaves)
-	return survey{head: known.head, tree: tlog.Tree{N: grown.size, Hash: grown.root()}, proof: proof, edge: grown}, err == nil
+	return survey{head: known.cp.Head, tree: tlog.Tree{N: grown.size, Hash: grown.root()}, proof: proof, edge: grown}, err == nil
+}
+
+// unchanged is the survey where nothing was added, if the keys of now still stand by what was signed.
+func (l *Log) unchanged(ctx context.Context, known position) (survey, bool) {
+	keys, err := l.signer.Keys(ctx)
+	if err != nil {
+		return survey{}, false
+	}
+	if _, err := keys.Open(known.cp.Note); err != nil {
+		return survey{}, false
+	}
+	l.signed = known // for the next round, since this one does not sign
+	return survey{head: known.cp.Head, tree: tlog.Tree{N: known.cp.Size, Hash: known.cp.Root}, latest: &known.cp}, true
 }
 
 func (l *Log) sign(ctx context.Context, sv survey) (Checkpoint, error) {

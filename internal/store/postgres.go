@@ -66,7 +66,9 @@ func databaseName(c *pgx.ConnConfig) string {
 func prepareWriter(ctx context.Context, conn *pgx.Conn) error {
 	err := durable(ctx, conn)
 	if err == nil {
-		_, err = conn.Exec(ctx, "SET lock_timeout = '30s'; SET idle_in_transaction_session_timeout = '60s'")
+		_, err = conn.Exec(ctx, "SET lock_timeout = '30s'; SET idle_in_transaction_session_timeout = '60s'; "+
+			// A bitmap visits all rows that have left the outbox, again and again; who walks the index marks them.
+			"SET enable_bitmapscan = off")
 	}
 	if err != nil {
 		return errors.Join(err, conn.Close(ctx))
