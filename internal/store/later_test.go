@@ -62,3 +62,23 @@ func whatMayComeLaterMakesNobodyElseHasty(t *testing.T, p *place) {
 		t.Errorf("%d entries", n)
 	}
 }
+
+// TestReadingGoesOnWhereWhatComesLaterFails has the disk be full for what was to be written later: nobody who reads is told of that.
+func TestReadingGoesOnWhereWhatComesLaterFails(t *testing.T) {
+	s := inFolder(t.TempDir()).store(t, store.Create)
+	if err := s.LimitPages(t.Context(), 1); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.WriteLater(t.Context(), func(w audit.Writer) error { return w.PutCheckpoint(1, make([]byte, 1<<20)) }); err != nil {
+		t.Fatal(err)
+	}
+	err := s.View(t.Context(), func(r audit.Reader) error {
+		if note, err := r.CheckpointAt(1); note != nil || err != nil {
+			t.Errorf("it was written after all, with %d bytes: %v", len(note), err)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Errorf("read: %v", err)
+	}
+}

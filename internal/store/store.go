@@ -84,7 +84,7 @@ func (s *Store) disconnect() error {
 
 // Read runs f on a snapshot. It returns f's error as it is. No update may wait for one.
 func (s *Store) Read(ctx context.Context, f func(*Tx) error) error {
-	if err := s.settle(); err != nil {
+	if err := s.settle(ctx); err != nil {
 		return err
 	}
 	tx, err := s.open(ctx, s.readers, &s.dialect.snapshot)

@@ -50,12 +50,21 @@ func (s *Store) WriteLater(ctx context.Context, f func(audit.Writer) error) erro
 	return nil
 }
 
-// settle waits until all has come to its end that was to be written later when it was called.
-func (s *Store) settle() error {
+// settle waits until all has come to its end that was to be written later when it was called, be it that it failed, or until ctx ends.
+func (s *Store) settle(ctx context.Context) error {
 	if s.late.Load() == 0 {
 		return nil
 	}
-	return s.update(&update{ctx: context.Background(), f: func(*Tx) error { return nil }, later: true, wanted: true, done: make(chan struct{})})
+	u := &update{ctx: ctx, f: func(*Tx) error { return nil }, later: true, wanted: true, done: make(chan struct{})}
+	if err := s.enqueue(ctx, u); err != nil {
+		return err
+	}
+	select {
+	case <-u.done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 func (s *Store) update(u *update) error {
