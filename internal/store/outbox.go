@@ -425,6 +425,7 @@ func (o *outbox) tell() {
 		case <-news:
 			ask = !o.leading.Load()
 		case <-now.C:
+			ask = o.leading.Load() // who is not hears as often
 		case <-o.ctx.Done():
 			return
 		}

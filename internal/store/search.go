@@ -186,7 +186,7 @@ func findTextPostgres(q *question, all [][]string, from, to int64, limit int) ([
 		first, last, step = last, first, -1
 	}
 	return q.tx.integers(`SELECT found.idx FROM generate_series(CAST(? AS BIGINT), CAST(? AS BIGINT), CAST(? AS BIGINT)) AS block CROSS JOIN LATERAL (
-		SELECT idx FROM text_entry WHERE words @@ CAST(CAST(? AS TEXT) || ' & ''§b' || block || '''' AS tsquery) AND idx + 0 >= ? AND idx + 0 < ? ORDER BY idx `+q.order+`) AS found LIMIT ?`,
+		SELECT idx FROM text_entry WHERE words @@ CAST(CAST(? AS TEXT) || ' & ''`+blockMark+`' || block || '''' AS tsquery) AND idx + 0 >= ? AND idx + 0 < ? ORDER BY idx `+q.order+`) AS found LIMIT ?`,
 		first, last, step, expression(all, "'", " & ", " | "), from, to, limit)
 }
 
