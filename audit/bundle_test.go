@@ -95,6 +95,21 @@ func (a *archive) grow(size int64) audit.Checkpoint {
 	return cp
 }
 
+// add appends an entry with more members, and does not sign.
+func (a *archive) add(more string) {
+	a.t.Helper()
+	err := a.storage.Write(a.t.Context(), func(w audit.Writer) error {
+		size, err := w.Size()
+		if err == nil {
+			_, err = audit.Append(w, a.entry(size, more))
+		}
+		return err
+	})
+	if err != nil {
+		a.t.Fatal(err)
+	}
+}
+
 // payloads names those of an entry.
 func (a *archive) payloads(index int64, leaf []byte) ([]audit.Payload, error) {
 	_, rest, ok := bytes.Cut(leaf, []byte(`"sha256":"`))
@@ -496,31 +511,18 @@ func TestBundleIsCancelled(t *testing.T) {
 func TestBundleOfIntents(t *testing.T) {
 	a := newArchive(t)
 	a.grow(10)
-	add := func(more string) {
-		t.Helper()
-		err := a.storage.Write(t.Context(), func(w audit.Writer) error {
-			size, err := w.Size()
-			if err == nil {
-				_, err = audit.Append(w, a.entry(size, more))
-			}
-			return err
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	add(`"outcome":"intended",`)
-	add(`"intent":10,"outcome":"ok",`)
+	a.add(`"outcome":"intended",`)
+	a.add(`"intent":10,"outcome":"ok",`)
 	size := a.grow(20).Size
 	if got := verify(t, a.export(audit.BundleRequest{To: size}), a.policy(), nil); findings(got)["intents"] != audit.FindingOK {
 		t.Errorf("%+v", got.Verdicts)
 	}
-	add(`"outcome":"intended",`)
+	a.add(`"outcome":"intended",`)
 	size = a.grow(22).Size
 	if got := verify(t, a.export(audit.BundleRequest{To: size}), a.policy(), nil); !got.OK() || findings(got)["intents"] != audit.FindingNotChecked {
 		t.Errorf("%+v", got.Verdicts)
 	}
-	add(`"intent":3,"outcome":"ok",`)
+	a.add(`"intent":3,"outcome":"ok",`)
 	size = a.grow(30).Size
 	if got := verify(t, a.export(audit.BundleRequest{To: size}), a.policy(), nil); !strings.Contains(faults(got), "entry 22: it is the outcome of entry 3") {
 		t.Error(faults(got))

@@ -372,14 +372,7 @@ func TestExportAndSearch(t *testing.T) {
 			if err != nil || report.Bytes != int64(bundle.Len()) || report.Manifest.Size <= report.Log.First {
 				t.Fatalf("%+v %v", report, err)
 			}
-			text, err := d.LogPolicy(t.Context())
-			if err != nil {
-				t.Fatal(err)
-			}
-			policy, err := audit.ParsePolicy(text)
-			if err != nil {
-				t.Fatal(err)
-			}
+			policy := policyOf(t, d)
 			verified, err := audit.VerifyBundle(t.Context(), &bundle, policy, nil, nil)
 			if err != nil || !verified.OK() {
 				t.Fatalf("%+v %v", verified, err)

@@ -146,11 +146,9 @@ func noteAt(t *testing.T, d *Daemon, size int64) (msg []byte) {
 	return msg
 }
 
-// An auditor whose policy asks for the witness can believe what is exported, with nothing else done for it, and whatever is signed meanwhile.
-func TestEvidenceIsWitnessed(t *testing.T) {
-	s, w := witnessedSite(t)
-	d := s.start(t)
-	scanOnce(t, d)
+// policyOf is what a daemon says should be believed of its log.
+func policyOf(t *testing.T, d *Daemon) *audit.Policy {
+	t.Helper()
 	text, err := d.LogPolicy(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -159,6 +157,15 @@ func TestEvidenceIsWitnessed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return policy
+}
+
+// An auditor whose policy asks for the witness can believe what is exported, with nothing else done for it, and whatever is signed meanwhile.
+func TestEvidenceIsWitnessed(t *testing.T) {
+	s, w := witnessedSite(t)
+	d := s.start(t)
+	scanOnce(t, d)
+	policy := policyOf(t, d)
 	var gone error
 	s.witness = cosigning(func(ctx context.Context, g audit.Growth) ([]byte, error) {
 		if gone != nil {
@@ -403,8 +410,9 @@ func TestReadingGoesOnWhereNothingCanBeWritten(t *testing.T) {
 	}
 }
 
-// A log whose disk is full is read under its newest checkpoint.
-func TestReadingGoesOnWhereNothingCanBeSigned(t *testing.T) {
+// pointedAfterAScan is a daemon that strikes at points, over a log that has a scan.
+func pointedAfterAScan(t *testing.T) (*site, *points, *Daemon) {
+	t.Helper()
 	s := newSite(t, newWorld("a"))
 	scanOnce(t, s.start(t))
 	p := &points{}
@@ -413,6 +421,12 @@ func TestReadingGoesOnWhereNothingCanBeSigned(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = d.Stop(context.Background()) })
+	return s, p, d
+}
+
+// A log whose disk is full is read under its newest checkpoint.
+func TestReadingGoesOnWhereNothingCanBeSigned(t *testing.T) {
+	_, p, d := pointedAfterAScan(t)
 	l, err := d.current()
 	if err != nil {
 		t.Fatal(err)
@@ -436,14 +450,7 @@ func TestReadingGoesOnWhereNothingCanBeSigned(t *testing.T) {
 
 // What is intended and cannot be signed is not done: no byte of evidence is given out, and no key is made.
 func TestNothingIsDoneThatIsNotSigned(t *testing.T) {
-	s := newSite(t, newWorld("a"))
-	scanOnce(t, s.start(t))
-	p := &points{}
-	d := s.pointed(p)
-	if err := d.Start(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = d.Stop(context.Background()) })
+	s, p, d := pointedAfterAScan(t)
 	before, err := s.keyring.Load(t.Context())
 	if err != nil {
 		t.Fatal(err)

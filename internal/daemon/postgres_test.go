@@ -57,14 +57,7 @@ func TestOnPostgres(t *testing.T) {
 	if _, err := d.ExportLog(t.Context(), ExportRequest{From: 256, To: -1, Payloads: true}, &bundle); err != nil {
 		t.Fatal(err)
 	}
-	text, err := d.LogPolicy(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	policy, err := audit.ParsePolicy(text)
-	if err != nil {
-		t.Fatal(err)
-	}
+	policy := policyOf(t, d)
 	if r, err := audit.VerifyBundle(t.Context(), &bundle, policy, nil, nil); err != nil || !r.OK() {
 		t.Errorf("%+v %v", r, err)
 	}
