@@ -122,6 +122,9 @@ func (s *scene) modelled(v *view, d *deed, e effect) (claim, bool) {
 		c.to = plainText(e.literal)
 		return c, true
 	}
+	if e.op == opReplace && !v.element && len(v.names) == len(e.path) {
+		return replaced(v, c, lookup(d.body, e.from))
+	}
 	if v.element || e.op == opReplace || e.op == opAdd || e.op == opRemove {
 		return s.modelledMember(v, d, e, c)
 	}
@@ -164,6 +167,19 @@ func stated(v *view, c claim, values []taffrail.Value, o op) (claim, bool) {
 		c.to = v.to
 	}
 	return c, true
+}
+
+// replaced is what an event does to an attribute, all of whose elements it puts in the place of those that were. What may be the value that was found,
+// written in another way, is not taken for another.
+func replaced(v *view, c claim, values []taffrail.Value) (claim, bool) {
+	if len(values) == 0 || slices.ContainsFunc(values, taffrail.Value.IsUnknown) {
+		return c, false
+	}
+	if len(items(values)) == 0 {
+		return c, true // it leaves none
+	}
+	c, _ = stated(v, c, values, opSet)
+	return c, c.to == v.to || v.to == "" || !mostly(v.atoms, atoms(taffrail.List(values...)))
 }
 
 // sameContent says whether a document of another form has all that is there now, and nothing of what went.

@@ -264,6 +264,31 @@ func TestAnotherPart(t *testing.T) {
 	}
 }
 
+// Who puts elements in the place of all takes the attribute away only by putting none.
+func TestWhatIsReplacedAsAWhole(t *testing.T) {
+	own := []byte(`{"events":{"widgets:PutRules":["rules replace-family rules"],"widgets:ClearRules":["rules unset"]}}`)
+	rule, spelled := `{"id":"raw","days":30,"enabled":true}`, `"rules":[{"ID":"raw","Days":30,"Status":"Enabled"}]`
+	went := field(t, "rules", `[`+rule+`]`, `null`)
+	for _, tc := range []struct {
+		name   string
+		events []taffrail.Event
+		want   string
+	}{
+		{"one after the other", []taffrail.Event{widget(t, "a", 1, "PutRules", spelled), widget(t, "b", 2, "ClearRules", "")}, "explained b"},
+		{"in one second", []taffrail.Event{widget(t, "a", 1, "PutRules", spelled), widget(t, "b", 1, "ClearRules", "")}, "explained b"},
+		{"in one second, received the other way around", []taffrail.Event{widget(t, "b", 1, "ClearRules", ""), widget(t, "a", 1, "PutRules", spelled)}, "explained b"},
+		{"by none", []taffrail.Event{widget(t, "a", 1, "PutRules", `"rules":[]`)}, "explained a"},
+		{"by the one that went", []taffrail.Event{widget(t, "a", 1, "PutRules", spelled)}, "unexplained"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			c := Attribute(thing(t, "acme_widget", `{"rules":[`+rule+`]}`, `{}`, went, tc.events...), models(t, own))[0]
+			if told(c) != tc.want {
+				t.Errorf("got %q (%s), want %q: %s", told(c), c.Basis, tc.want, c.Reason)
+			}
+		})
+	}
+}
+
 // Elements that only their lists tell apart are not grouped, and two that differ in a switch are two.
 func TestElementsThatAreLike(t *testing.T) {
 	user := func(role string) string { return `{"name":"app","roles":["` + role + `"]}` }
