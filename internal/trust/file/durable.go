@@ -157,22 +157,47 @@ func acquire(ctx context.Context, lock *os.File) error {
 
 // open opens one of our files, if it is a file that nobody else could have touched in the way that forbidden mode bits would let them.
 // [fs.ErrNotExist] if there is none.
-func open(path string, forbidden fs.FileMode, flag int) (*os.File, fs.FileInfo, error) {
+func open(path string, forbidden fs.FileMode, flag int) (*os.File, facts, error) {
 	f, err := os.OpenFile(path, syscall.O_NONBLOCK|flag, 0) // a pipe must not make us wait
 	if errors.Is(err, syscall.EISDIR) {
-		return nil, nil, ours(path, fs.ModeDir, forbidden)
+		return nil, facts{}, ours(path, fs.ModeDir, forbidden)
 	}
 	if err != nil {
-		return nil, nil, err
+		return nil, facts{}, err
 	}
-	info, err := f.Stat()
+	is, err := factsOf(f)
 	if err == nil {
-		err = ours(path, info.Mode(), forbidden)
+		err = ours(path, is.mode, forbidden)
 	}
 	if err != nil {
-		return nil, nil, errors.Join(err, f.Close())
+		return nil, facts{}, errors.Join(err, f.Close())
 	}
-	return f, info, nil
+	return f, is, nil
+}
+
+// facts are what the system says of a file, but for its times. Where those are asked for, the next write has to note a new one, and to sync
+// that write takes a third longer.
+type facts struct {
+	id    identity
+	mode  fs.FileMode // of a file that is none, it is only certain that it is not regular
+	links uint64      // how many names it has
+	size  int64
+}
+
+// An identity is a file, by whatever name. The zero value is none.
+type identity struct{ device, inode uint64 }
+
+// factsByStat asks for the times as well, as every system can.
+func factsByStat(f *os.File) (facts, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return facts{}, err
+	}
+	is := facts{mode: info.Mode(), size: info.Size()}
+	if s, ok := info.Sys().(*syscall.Stat_t); ok {
+		is.id, is.links = identity{uint64(s.Dev), s.Ino}, uint64(s.Nlink) //nolint:unconvert // they are of other widths on some systems
+	}
+	return is, nil
 }
 
 func ours(path string, mode, forbidden fs.FileMode) error {
@@ -192,16 +217,16 @@ func ours(path string, mode, forbidden fs.FileMode) error {
 
 // read gives the content of one of our files, as open opens it.
 func read(path string, forbidden fs.FileMode, flag int) ([]byte, error) {
-	f, info, err := open(path, forbidden, os.O_RDONLY|flag)
+	f, is, err := open(path, forbidden, os.O_RDONLY|flag)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	return content(f, info)
+	return content(f, is)
 }
 
-func content(f *os.File, info fs.FileInfo) ([]byte, error) {
-	b := bytes.NewBuffer(make([]byte, 0, min(info.Size(), maxFile)+bytes.MinRead))
+func content(f *os.File, is facts) ([]byte, error) {
+	b := bytes.NewBuffer(make([]byte, 0, min(is.size, maxFile)+bytes.MinRead))
 	_, err := b.ReadFrom(io.LimitReader(f, maxFile))
 	return b.Bytes(), err
 }

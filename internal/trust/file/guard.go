@@ -28,7 +28,7 @@ type guard struct {
 
 // synced is what one handle knows to be durable, because it has synced it itself. The zero value is nothing.
 type synced struct {
-	file   fs.FileInfo
+	file   identity
 	record record
 }
 
@@ -102,7 +102,7 @@ func (g *guard) Swap(ctx context.Context, old, new audit.Head) error {
 
 // swap is called under the lock.
 func (g *guard) swap(old, new audit.Head) error {
-	f, info, err := open(g.path(), guardMode, os.O_RDWR|syscall.O_NOFOLLOW)
+	f, is, err := open(g.path(), guardMode, os.O_RDWR|syscall.O_NOFOLLOW)
 	if errors.Is(err, fs.ErrNotExist) {
 		if old != (audit.Head{}) {
 			return g.conflict(audit.Head{}, old)
@@ -113,23 +113,23 @@ func (g *guard) swap(old, new audit.Head) error {
 		return g.unread(err)
 	}
 	defer f.Close() // what was written is synced by then
-	held, err := g.held(f, info)
+	held, err := g.held(f, is)
 	switch {
 	case err != nil:
 		return err
 	case held.head != old:
 		return g.conflict(held.head, old)
-	case held.sequence == 0 || otherNames(info):
+	case held.sequence == 0 || is.links > 1: // copies by hard links, as some programs make them, would change along with it
 		return g.lay(record{new, held.sequence + 1})
 	}
-	if err := g.settle(f, info, held, old == new); err != nil || old == new {
+	if err := g.settle(f, is.id, held, old == new); err != nil || old == new {
 		return err
 	}
-	return g.put(f, info, record{new, held.sequence + 1})
+	return g.put(f, is.id, record{new, held.sequence + 1})
 }
 
-func (g *guard) held(f *os.File, info fs.FileInfo) (record, error) {
-	text, err := content(f, info)
+func (g *guard) held(f *os.File, is facts) (record, error) {
+	text, err := content(f, is)
 	if err != nil {
 		return record{}, err
 	}
@@ -138,12 +138,6 @@ func (g *guard) held(f *os.File, info fs.FileInfo) (record, error) {
 		return record{}, g.corrupt(err)
 	}
 	return r, nil
-}
-
-// otherNames says whether a file has hard links, as copies have that some programs make. What is written in place would change those, too.
-func otherNames(info fs.FileInfo) bool {
-	s, ok := info.Sys().(*syscall.Stat_t)
-	return ok && s.Nlink > 1
 }
 
 func (g *guard) conflict(held, old audit.Head) error {
@@ -162,8 +156,9 @@ func (g *guard) lay(r record) error {
 	if err := replace(g.path(), text, g.steps); err != nil {
 		return err
 	}
-	if info, err := os.Lstat(g.path()); err == nil { // if not, it is only written once more
-		g.synced = synced{info, r}
+	if f, is, err := open(g.path(), guardMode, os.O_RDONLY|syscall.O_NOFOLLOW); err == nil { // if not, it is only written once more
+		g.synced = synced{is.id, r}
+		_ = f.Close() // nothing was written by it
 	}
 	return nil
 }
@@ -171,19 +166,19 @@ func (g *guard) lay(r record) error {
 // settle makes sure that what is held is durable, before the other slot is touched. Whoever wrote it may not have come to that, or may
 // have been told that it failed, after which only what is written again is sure to reach the disk. The same bytes in the same place
 // cannot tear. If we stop anywhere here, the slot is as it was.
-func (g *guard) settle(f *os.File, info fs.FileInfo, held record, again bool) error {
-	if s := g.synced; !again && s.file != nil && os.SameFile(s.file, info) && s.record == held {
+func (g *guard) settle(f *os.File, file identity, held record, again bool) error {
+	if !again && g.synced == (synced{file, held}) {
 		return nil
 	}
 	if err := syncFolder(g.folder, g.steps); err != nil {
 		return err
 	}
-	return g.put(f, info, held)
+	return g.put(f, file, held)
 }
 
 // put writes a record into its slot. If we stop before it is done, the slot is torn or as it was, and the other one is whole and durable. If
 // we stop after it, before it is synced, either may be there once the power is back: that is decided by the time it returns nil.
-func (g *guard) put(f *os.File, info fs.FileInfo, r record) error {
+func (g *guard) put(f *os.File, file identity, r record) error {
 	text, err := formatSlot(r)
 	if err != nil {
 		return err
@@ -200,7 +195,7 @@ func (g *guard) put(f *os.File, info fs.FileInfo, r record) error {
 	if err := syncData(f); err != nil {
 		return fmt.Errorf("sync %s: %w", g.path(), err)
 	}
-	g.synced = synced{info, r}
+	g.synced = synced{file, r}
 	g.known.add(text, r)
 	return nil
 }

@@ -2,9 +2,12 @@ package file
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // syncData makes what was written in place durable. Times of the file need not be.
@@ -14,6 +17,20 @@ func syncData(f *os.File) error {
 			return err
 		}
 	}
+}
+
+// factsOf asks of an open file, and not for its times.
+func factsOf(f *os.File) (facts, error) {
+	const asked = unix.STATX_TYPE | unix.STATX_MODE | unix.STATX_NLINK | unix.STATX_INO | unix.STATX_SIZE
+	var s unix.Statx_t
+	if err := unix.Statx(int(f.Fd()), "", unix.AT_EMPTY_PATH, asked, &s); err != nil { // before Linux 4.11, or not allowed
+		return factsByStat(f)
+	}
+	mode := fs.FileMode(s.Mode) & fs.ModePerm
+	if s.Mode&unix.S_IFMT != unix.S_IFREG {
+		mode |= fs.ModeIrregular
+	}
+	return facts{identity{unix.Mkdev(s.Dev_major, s.Dev_minor), s.Ino}, mode, uint64(s.Nlink), int64(s.Size)}, nil
 }
 
 // changeTime is when a file was last changed, its name, owner and mode included.
