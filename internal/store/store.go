@@ -33,20 +33,27 @@ type Store struct {
 	dialect *dialect
 	alone   func(context.Context, func() error) error // runs while no other process on this database does so
 	readers *sql.DB
-	writer  *sql.DB   // one connection; nil if read-only
-	outbox  *outbox   // nil if read-only, or where entries need not queue
-	erased  bool      // by the writer: something that the files may still hold
-	known   knowledge // by the writer
+	writer  *sql.DB // one connection; nil if read-only
+	outbox  *outbox // nil if read-only, or where entries need not queue
 	told    told
-	hasty   bool // by the writer: its connection may not wait for the disk
-	queue   chan *update
-	late    atomic.Int64  // how many updates are written later and not yet
-	done    chan struct{} // closed when the writer has ended
+
+	turn   chan struct{} // holds one token while somebody writes: what follows is theirs
+	erased bool          // something that the files may still hold
+	known  knowledge
+	hasty  bool // the connection may not wait for the disk
+
+	queue    chan *update
+	late     atomic.Int64  // how many updates are written later and not yet
+	lingered atomic.Bool   // they will be looked for
+	woken    chan struct{} // holds a token when write is to look at the queue
+	closing  chan struct{} // closed when nothing comes any more
+	done     chan struct{} // closed when write has ended
 }
 
 // start makes a store of two pools of connections, none of which was used yet.
 func start(ctx context.Context, s *Store, mode Mode) (*Store, error) {
-	s.queue, s.done = make(chan *update, maxGroup), make(chan struct{})
+	s.queue, s.turn = make(chan *update, maxGroup), make(chan struct{}, 1)
+	s.woken, s.closing, s.done = make(chan struct{}, 1), make(chan struct{}), make(chan struct{})
 	if err := s.migrate(ctx, mode); err != nil {
 		s.outbox.close()
 		return nil, errors.Join(s.boundary("open log database", fmt.Errorf("%s: %w", s.name, err)), s.disconnect())
@@ -65,9 +72,7 @@ func start(ctx context.Context, s *Store, mode Mode) (*Store, error) {
 // Close waits for the transactions that are under way. It must not be called twice, nor while calls are still coming.
 func (s *Store) Close() error {
 	s.outbox.close()
-	if s.writer != nil {
-		close(s.queue)
-	}
+	close(s.closing)
 	<-s.done
 	return s.disconnect()
 }

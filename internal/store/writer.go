@@ -30,9 +30,18 @@ func (u *update) end(s *Store) {
 	close(u.done)
 }
 
+func (u *update) ended() bool {
+	select {
+	case <-u.done:
+		return true
+	default:
+		return false
+	}
+}
+
 // Update runs f in a write transaction: all or nothing, and durable when it returns nil. Updates that wait at the same time share
 // one commit; one that fails takes nothing of the others with it, but for where the database itself gives way, as on a full disk. f runs on
-// another goroutine, must not keep the Tx, and its error is returned as it is. An update that has begun runs to its end even if ctx ends,
+// any goroutine, must not keep the Tx, and its error is returned as it is. An update that has begun runs to its end even if ctx ends,
 // so that its outcome is known.
 func (s *Store) Update(ctx context.Context, f func(*Tx) error) error {
 	return s.update(&update{ctx: ctx, f: f, done: make(chan struct{})})
@@ -47,6 +56,7 @@ func (s *Store) WriteLater(ctx context.Context, f func(audit.Writer) error) erro
 		s.late.Add(-1)
 		return err
 	}
+	s.lingers()
 	return nil
 }
 
@@ -59,6 +69,7 @@ func (s *Store) settle(ctx context.Context) error {
 	if err := s.enqueue(ctx, u); err != nil {
 		return err
 	}
+	s.wake() // and not this goroutine, since it may have to wait beyond the end of ctx
 	select {
 	case <-u.done:
 		return nil
@@ -71,6 +82,7 @@ func (s *Store) update(u *update) error {
 	if err := s.enqueue(u.ctx, u); err != nil {
 		return err
 	}
+	s.takeTurn(u)
 	<-u.done
 	return u.err
 }
@@ -90,50 +102,80 @@ func (s *Store) enqueue(ctx context.Context, u *update) error {
 	}
 }
 
-// write is the one writer. It takes what waits, up to a bound, into one transaction.
+// takeTurn takes the turn, if nobody has it, and keeps it until an update is done: to have another goroutine do it takes longer than most of our
+// statements do. Whoever has the turn looks at the queue once more after giving it back, so that nothing stays there.
+func (s *Store) takeTurn(u *update) {
+	select {
+	case s.turn <- struct{}{}:
+	default:
+		return
+	}
+	for !u.ended() && s.round() {
+	}
+	<-s.turn
+	if len(s.queue) > 0 {
+		s.wake()
+	}
+}
+
+// write leads in the place of callers: for those who came when a caller's own update was done, and for what is to be written later.
 func (s *Store) write() {
 	defer close(s.done)
-	for u := range s.queue {
-		runtime.Gosched() // whoever was just answered, and goes on writing, comes along
-		group := s.collect([]*update{u})
-		if !anyWaits(group) {
-			group = s.linger(group)
+	for open := true; open; {
+		select {
+		case <-s.woken:
+		case <-s.closing:
+			open = false
 		}
-		if err := s.commit(group); err != nil {
-			for _, u := range group {
-				u.err = s.boundary("write log database", err)
+		for len(s.queue) > 0 {
+			s.turn <- struct{}{}
+			for s.round() {
 			}
+			<-s.turn
 		}
-		s.scrub(context.Background())
-		for _, u := range group {
-			u.end(s)
-		}
+	}
+}
+
+// wake has write look at the queue.
+func (s *Store) wake() {
+	select {
+	case s.woken <- struct{}{}:
+	default:
 	}
 }
 
 // lingering is how long what is written later waits for something to come along with, if nobody wants to see it.
 const lingering = 2 * time.Millisecond
 
-// linger waits for an update that somebody waits for.
-func (s *Store) linger(group []*update) []*update {
-	end := time.NewTimer(lingering)
-	defer end.Stop()
-	for !anyWaits(group) && len(group) < maxGroup {
-		select {
-		case u, ok := <-s.queue:
-			if !ok {
-				return group
+// lingers has write woken in a while, unless it will be in any case.
+func (s *Store) lingers() {
+	if s.lingered.CompareAndSwap(false, true) {
+		time.AfterFunc(lingering, func() {
+			s.lingered.Store(false)
+			if s.late.Load() > 0 {
+				s.wake()
 			}
-			group = s.collect(append(group, u))
-		case <-end.C:
-			return group
-		}
+		})
 	}
-	return group
 }
 
-func anyWaits(group []*update) bool {
-	return slices.ContainsFunc(group, func(u *update) bool { return !u.later || u.wanted })
+// round takes what waits, up to a bound, into one transaction. It is false where nothing waits. Whoever calls it has the turn.
+func (s *Store) round() bool {
+	runtime.Gosched() // whoever was just answered, and goes on writing, comes along
+	group := s.collect(nil)
+	if len(group) == 0 {
+		return false
+	}
+	if err := s.commit(group); err != nil {
+		for _, u := range group {
+			u.err = s.boundary("write log database", err)
+		}
+	}
+	s.scrub(context.Background())
+	for _, u := range group {
+		u.end(s)
+	}
+	return true
 }
 
 func onlyLater(group []*update) bool {
@@ -143,10 +185,7 @@ func onlyLater(group []*update) bool {
 func (s *Store) collect(group []*update) []*update {
 	for len(group) < maxGroup {
 		select {
-		case u, ok := <-s.queue:
-			if !ok {
-				return group
-			}
+		case u := <-s.queue:
 			group = append(group, u)
 		default:
 			return group
