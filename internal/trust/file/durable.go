@@ -134,17 +134,25 @@ func locked(ctx context.Context, path string, f func() error) error {
 		return err
 	}
 	defer lock.Close() // ends the lock, too
-	if err := acquire(ctx, lock); err != nil {
+	if err := acquire(ctx, func() (bool, error) { return tryLock(lock) }); err != nil {
 		return fmt.Errorf("lock %s: %w", path, err)
 	}
 	return f()
 }
 
-// acquire asks again and again, because a lock that one waits for cannot be given up when the context ends.
-func acquire(ctx context.Context, lock *os.File) error {
+// tryLock locks an open file, if nobody else has.
+func tryLock(lock *os.File) (bool, error) {
+	err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	if errors.Is(err, syscall.EWOULDBLOCK) || errors.Is(err, syscall.EINTR) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// acquire tries again and again, because a lock that one waits for cannot be given up when the context ends.
+func acquire(ctx context.Context, try func() (bool, error)) error {
 	for pause := time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {
-		err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-		if err == nil || !errors.Is(err, syscall.EWOULDBLOCK) && !errors.Is(err, syscall.EINTR) {
+		if ok, err := try(); ok || err != nil {
 			return err
 		}
 		select {
@@ -187,9 +195,8 @@ type facts struct {
 // An identity is a file, by whatever name. The zero value is none.
 type identity struct{ device, inode uint64 }
 
-// factsByStat asks for the times as well, as every system can.
-func factsByStat(f *os.File) (facts, error) {
-	info, err := f.Stat()
+// factsByStat takes them from an answer that has the times as well, as every system can give it.
+func factsByStat(info fs.FileInfo, err error) (facts, error) {
 	if err != nil {
 		return facts{}, err
 	}
@@ -227,6 +234,6 @@ func read(path string, forbidden fs.FileMode, flag int) ([]byte, error) {
 
 func content(f *os.File, is facts) ([]byte, error) {
 	b := bytes.NewBuffer(make([]byte, 0, min(is.size, maxFile)+bytes.MinRead))
-	_, err := b.ReadFrom(io.LimitReader(f, maxFile))
+	_, err := b.ReadFrom(io.NewSectionReader(f, 0, maxFile))
 	return b.Bytes(), err
 }

@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"sync"
 	"syscall"
 
 	"github.com/taffrail-dev/taffrail"
@@ -21,7 +20,8 @@ type guard struct {
 	folder string
 	steps  steps
 
-	mu     sync.Mutex
+	lock   folderLock
+	file   keptFile // of whoever has the lock, as what follows
 	synced synced
 	known  knownSlots
 }
@@ -92,17 +92,23 @@ func (g *guard) Swap(ctx context.Context, old, new audit.Head) error {
 	if _, err := audit.FormatCheckpoint(new); err != nil {
 		return &taffrail.Error{Op: "swap guard state", Kind: taffrail.KindInternal, Err: err}
 	}
-	err := locked(ctx, filepath.Join(g.folder, "guard.lock"), func() error {
-		g.mu.Lock()
-		defer g.mu.Unlock()
-		return g.swap(old, new)
-	})
+	err := ctx.Err()
+	if err == nil {
+		err = acquire(ctx, func() (bool, error) { return g.lock.try(filepath.Join(g.folder, "guard.lock")) })
+	}
+	if err == nil {
+		err = g.swap(old, new)
+		g.lock.unlock()
+	}
 	return failed("swap guard state", err)
 }
 
 // swap is called under the lock.
 func (g *guard) swap(old, new audit.Head) error {
-	f, is, err := open(g.path(), guardMode, os.O_RDWR|syscall.O_NOFOLLOW)
+	f, is, err := g.file.get(g.path(), func() (*os.File, facts, error) { return open(g.path(), guardMode, os.O_RDWR|syscall.O_NOFOLLOW) })
+	if err == nil {
+		err = ours(g.path(), is.mode, guardMode)
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		if old != (audit.Head{}) {
 			return g.conflict(audit.Head{}, old)
@@ -112,7 +118,6 @@ func (g *guard) swap(old, new audit.Head) error {
 	if err != nil {
 		return g.unread(err)
 	}
-	defer f.Close() // what was written is synced by then
 	held, err := g.held(f, is)
 	switch {
 	case err != nil:

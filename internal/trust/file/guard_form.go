@@ -64,13 +64,13 @@ func formatSlot(r record) ([]byte, error) {
 	return pad(line), nil
 }
 
+// blank is the slot of no line.
+var blank = append(bytes.Repeat([]byte{' '}, slotSize-1), '\n')
+
 // pad gives the slot of a line.
 func pad(line []byte) []byte {
-	slot := make([]byte, slotSize)
-	for i := copy(slot, line); i < slotSize; i++ {
-		slot[i] = ' '
-	}
-	slot[slotSize-1] = '\n'
+	slot := bytes.Clone(blank)
+	copy(slot, line)
 	return slot
 }
 

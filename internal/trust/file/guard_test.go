@@ -826,3 +826,79 @@ func FuzzParseSlot(f *testing.F) {
 		}
 	})
 }
+
+// TestGuardLockRemoved has somebody remove the lock's file from under a handle that keeps it open: the lock is the file that others find.
+func TestGuardLockRemoved(t *testing.T) {
+	g := newGuard(t)
+	mustSwap(t, g, audit.Head{}, headOf(0))
+	path := filepath.Join(g.folder, "guard.lock")
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	other := &guard{folder: g.folder}
+	if ok, err := other.lock.try(path); !ok || err != nil {
+		t.Fatalf("lock: %v, %v", ok, err)
+	}
+	for range 3 {
+		if ok, err := g.lock.try(path); ok || err != nil {
+			t.Fatalf("both have the lock: %v", err)
+		}
+	}
+	other.lock.unlock()
+	mustSwap(t, g, headOf(0), headOf(1))
+}
+
+// TestGuardLockIsNotShared has two goroutines use one handle: the system would give both the lock.
+func TestGuardLockIsNotShared(t *testing.T) {
+	g := newGuard(t)
+	path := filepath.Join(t.TempDir(), "guard.lock")
+	for range 2 {
+		if ok, err := g.lock.try(path); !ok || err != nil {
+			t.Fatalf("lock: %v, %v", ok, err)
+		}
+		if ok, err := g.lock.try(path); ok || err != nil {
+			t.Errorf("it is locked twice: %v", err)
+		}
+		g.lock.unlock()
+	}
+}
+
+// TestGuardSeesWhatItsNameLeadsTo has guard.json be changed under a handle that keeps it open.
+func TestGuardSeesWhatItsNameLeadsTo(t *testing.T) {
+	for name, test := range map[string]struct {
+		change func(path string) error
+		want   error
+	}{
+		"gone":                    {os.Remove, audit.ErrConflict},
+		"an older copy":           {func(path string) error { return replace(path, mustFormat(t, record{headOf(1), 1}), nil) }, audit.ErrConflict},
+		"others may write":        {func(path string) error { return os.Chmod(path, 0o622) }, fs.ErrPermission},
+		"the same in another one": {func(path string) error { return replace(path, mustFormat(t, record{headOf(2), 3}), nil) }, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := newGuard(t)
+			mustSwap(t, g, audit.Head{}, headOf(0))
+			mustSwap(t, g, headOf(0), headOf(1))
+			mustSwap(t, g, headOf(1), headOf(2))
+			if err := test.change(g.path()); err != nil {
+				t.Fatal(err)
+			}
+			err := g.Swap(t.Context(), headOf(2), headOf(3))
+			denied := test.want == fs.ErrPermission && taffrail.KindOf(err) == taffrail.KindDenied //nolint:errorlint // it stands for the kind
+			if !errors.Is(err, test.want) && !denied {
+				t.Fatalf("swap: %v", err)
+			}
+			if test.want == nil {
+				wantHeld(t, &guard{folder: g.folder}, headOf(3))
+			}
+		})
+	}
+}
+
+func mustFormat(t *testing.T, r record) []byte {
+	t.Helper()
+	text, err := formatGuard(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
