@@ -36,7 +36,19 @@ type writer struct {
 // dial is how bad the log of a corpus is.
 type dial struct {
 	missing, failed, redacted, tied float64
+	calm                            float64 // the share of calls without effect that nobody makes
 	late, skewed                    bool
+}
+
+// mark tells states of the log apart in the names of cases.
+func (d dial) mark() string {
+	switch {
+	case d.calm > 0:
+		return "-calm"
+	case d.redacted > 0:
+		return "-dim"
+	}
+	return ""
 }
 
 // tellAWS makes one case of a kind.
@@ -67,7 +79,7 @@ func tellAWS(ctx context.Context, e *emulator, k kind, seed int, d dial) (item, 
 			return item{}, err
 		}
 	}
-	c := whodunitCase{Format: "taffrail.whodunit/1", ID: fmt.Sprintf("aws-%s-%d-%02.0f%s", k.name, seed, d.missing*100, map[bool]string{true: "-dim", false: ""}[d.redacted > 0]), Window: window{start, tale.now}, Now: tale.now.Add(time.Hour)}
+	c := whodunitCase{Format: "taffrail.whodunit/1", ID: fmt.Sprintf("aws-%s-%d-%02.0f%s", k.name, seed, d.missing*100, d.mark()), Window: window{start, tale.now}, Now: tale.now.Add(time.Hour)}
 	res := resource{Address: k.name + ".it", Type: k.name, IDs: s.ids, Before: before, After: exact(after), Sets: k.sets}
 	if res.Sets == nil {
 		res.Sets = []string{}
@@ -121,20 +133,25 @@ func (t *story) act(ctx context.Context, e *emulator, k kind, s *subject, d dial
 			}
 		}
 	}
-	t.records = append(t.records, told)
 	now, err := k.read(ctx, s)
 	if err != nil {
 		return nil, err
 	}
-	t.note(flat(exact(now), k.sets), writer{id, h.id, h.person})
+	if vain := !t.note(flat(exact(now), k.sets), writer{id, h.id, h.person}); vain && d.calm > 0 && t.r.Float64() < d.calm {
+		return now, nil // it left nothing behind
+	}
+	t.records = append(t.records, told)
 	return now, nil
 }
 
-func (t *story) note(now map[string]string, w writer) {
-	for _, key := range changed(t.state, now) {
+// note says whether anything has changed.
+func (t *story) note(now map[string]string, w writer) bool {
+	keys := changed(t.state, now)
+	for _, key := range keys {
 		t.writers[key] = w
 	}
 	t.state = now
+	return len(keys) > 0
 }
 
 // lose drops events, and shuffles what is left a little, as delivery does.
