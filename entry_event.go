@@ -23,8 +23,9 @@ type EventsReceived struct {
 // CauseFound says who moved a drift, as far as that is known by then. A later one for the same drift takes its place; none is ever edited.
 type CauseFound struct {
 	Drift   DriftID       `json:"drift"`
-	Entry   int64         `json:"entry"` // that holds the drift's present form
-	Tiers   map[Tier]int  `json:"tiers"` // how many changes have which
+	Entry   int64         `json:"entry"`             // that holds the drift's present form
+	Tiers   map[Tier]int  `json:"tiers"`             // how many changes have which
+	Missing int           `json:"missing,omitempty"` // of the unexplained ones, those whose event should be in the log and is not
 	Events  []CausingCall `json:"events"`
 	Runs    []int64       `json:"runs,omitempty"` // entries of the runs that the changes are part of
 	Before  *int64        `json:"before,omitempty"`

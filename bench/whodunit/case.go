@@ -67,6 +67,9 @@ type item struct {
 	missing float64
 }
 
+// log names the log that a case is from, and its state.
+func (it item) log() string { return fmt.Sprintf("%s, %.0f %% missing", it.corpus, it.missing*100) }
+
 // flat lists the values of a resource by the path that the format gives them; elements of sets have keys of their own.
 func flat(attributes map[string]any, sets []string) map[string]string {
 	out := map[string]string{}

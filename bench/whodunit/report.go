@@ -43,8 +43,7 @@ func newTable() *table {
 }
 
 func (t *table) add(it item, answers []answer) (faults []string) {
-	group := fmt.Sprintf("%s, %.0f %% missing", it.corpus, it.missing*100)
-	for _, into := range []*tally{of(t.groups, group), of(t.kinds, it.c.Resources[0].Type)} {
+	for _, into := range []*tally{of(t.groups, it.log()), of(t.kinds, it.c.Resources[0].Type)} {
 		into.score(it.labels, answers)
 	}
 	return t.all.score(it.labels, answers)

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -32,7 +33,7 @@ func run(ctx context.Context, o options) error {
 		defer func() { _ = os.Remove(file) }()
 		args = []string{"--models", file}
 	}
-	answers, err := ask(ctx, o.taffrail, items, args...)
+	answers, err := askEach(ctx, o.taffrail, items, args...)
 	if err != nil {
 		return err
 	}
@@ -199,7 +200,24 @@ func unlearn() (string, error) {
 	return f.Name(), errors.Join(json.NewEncoder(f).Encode(known), f.Close())
 }
 
-// ask has the program answer all cases in one run.
+// askEach asks about each state of each log by itself, since the program goes by what a log has shown over all cases that it is asked about.
+func askEach(ctx context.Context, program string, items []item, args ...string) (map[string][]answer, error) {
+	logs := map[string][]item{}
+	for _, it := range items {
+		logs[it.log()] = append(logs[it.log()], it)
+	}
+	answers := map[string][]answer{}
+	for _, of := range logs {
+		some, err := ask(ctx, program, of, args...)
+		if err != nil {
+			return nil, err
+		}
+		maps.Copy(answers, some)
+	}
+	return answers, nil
+}
+
+// ask has the program answer cases in one run.
 func ask(ctx context.Context, program string, items []item, args ...string) (map[string][]answer, error) {
 	var in bytes.Buffer
 	for _, it := range items {

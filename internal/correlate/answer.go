@@ -46,16 +46,21 @@ func (s *scene) name(c *taffrail.Cause, d *deed, g grade) {
 	c.Event, c.Via = &ref, d.via
 	table := s.models.grades[g]
 	whole := s.whole(d.Source)
+	lossy := g != gradeProved && s.Record.lossy() // the object's own versions show what is missing
 	c.Confidence, c.Basis = table.Confidence, string(g)
 	switch {
 	case d.place != inside && d.State == nil:
 		c.Confidence, c.Basis, whole = min(table.Confidence, table.Skewed), string(g)+", skewed", false
-	case !whole:
+	case !whole || lossy:
 		c.Confidence, c.Basis = min(table.Confidence, table.Gapped), string(g)+", gapped"
 	}
-	c.Tier = tierOf(table.Tier, c.Confidence, whole)
-	if !whole && c.Reason == "" {
+	c.Tier = tierOf(table.Tier, c.Confidence, whole && !lossy)
+	switch {
+	case c.Reason != "":
+	case !whole:
 		c.Reason = "a gap in the log of the time, or clocks that differ, leave room for another event"
+	case lossy:
+		c.Reason = lossyReason
 	}
 }
 
@@ -109,6 +114,7 @@ var (
 	weakGrades  = append(slices.Clone(sureGrades), gradeLoose, gradeValue)
 	faintGrades = append(slices.Clone(weakGrades), gradeAnswer, gradeStray)
 	passes      = makePasses()
+	faintPasses = 4 // how many there are of the weakest sort, at the end
 )
 
 func makePasses() (all []pass) {
@@ -126,10 +132,18 @@ func (p pass) of(claims []claim) []claim {
 	})
 }
 
+// passes are those that count. In a log that loses many events, a value that stands in an answer is too often what one that is missing has left.
+func (s *scene) passes() []pass {
+	if s.Record.veryLossy() {
+		return passes[:len(passes)-faintPasses]
+	}
+	return passes
+}
+
 // byReplay lets the claims follow one another, and takes the first way that ends in the value that was found.
 func (s *scene) byReplay(v *view, c *taffrail.Cause) bool {
 	claims := s.claims(v, s.deeds)
-	for _, p := range passes {
+	for _, p := range s.passes() {
 		counted := p.of(claims)
 		e := replay(v, counted)
 		if len(e.runs) == 0 {
@@ -354,6 +368,9 @@ func (s *scene) settle(c *taffrail.Cause) {
 		unname(c, taffrail.TierAwaiting, "events from "+open.Format(time.RFC3339)+" on may still arrive")
 	case c.Event == nil:
 		c.Tier = taffrail.TierUnexplained
+		if s.missed(c) {
+			c.Basis = BasisUnseen
+		}
 	case c.Tier == taffrail.TierUnexplained:
 		why := "there is only weak evidence: " + c.Reason
 		if !s.whole("") {

@@ -31,6 +31,7 @@ type Question struct {
 	Resources  []Subject
 	Events     []taffrail.Event // in any order, copies among them
 	Health     []Health         // of sources; one that is missing here is whole and settled
+	Record     Record           // of the logs that the events are from
 	Runs       []taffrail.Run   // of commands, that were under way in the window
 	// Sealer is what secrets in the events were sealed with, where those in the resources were not. It may be nil.
 	Sealer taffrail.Sealer

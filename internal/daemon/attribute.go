@@ -2,12 +2,15 @@ package daemon
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/taffrail-dev/taffrail"
 	"github.com/taffrail-dev/taffrail/internal/correlate"
@@ -33,7 +36,7 @@ func (d *Daemon) Attribute(ctx context.Context, cases Cases, emit func(whodunit.
 	if err != nil {
 		return &taffrail.Error{Op: "read models", Kind: taffrail.KindInvalid, Err: err, Hint: "each file is JSON like the one that is built in: internal/correlate/models.json"}
 	}
-	readers := d.caseReaders(ctx)
+	a := &attributing{cases: cases, models: models, readers: d.caseReaders(ctx), emit: emit, records: map[string]correlate.Record{}}
 	lines := bufio.NewScanner(cases.Text)
 	lines.Buffer(make([]byte, 1<<16), maxCase)
 	n := 0
@@ -45,28 +48,91 @@ func (d *Daemon) Attribute(ctx context.Context, cases Cases, emit func(whodunit.
 		if len(lines.Bytes()) == 0 {
 			continue
 		}
-		if err := answerCase(lines.Bytes(), fmt.Sprintf("%s:%d", cases.Name, n), cases, models, readers, emit); err != nil {
-			return err
+		if err := a.take(bytes.Clone(lines.Bytes()), fmt.Sprintf("%s:%d", cases.Name, n)); err != nil {
+			return errors.Join(a.answerWaiting(), err)
 		}
 	}
 	if err := lines.Err(); err != nil {
 		return &taffrail.Error{Op: "read cases", Kind: taffrail.KindInvalid, Err: fmt.Errorf("%s:%d: %w", cases.Name, n+1, err), Hint: "a case is one line of at most 256 MiB"}
 	}
+	return a.answerWaiting()
+}
+
+// attributing answers cases. What logs have shown over many cases says how sure the answers to each can be: so the first of them wait until the records
+// are made up, which then hold for all that come after. Nothing of a case is kept beyond its answer.
+type attributing struct {
+	cases   Cases
+	models  *correlate.Models
+	readers whodunit.Readers
+	emit    func(whodunit.Answer) error
+
+	records map[string]correlate.Record // by the sources of a case
+	waiting []waitingCase
+	size    int // of them, in bytes
+	made    bool
+}
+
+// A waitingCase is one that was read, and where it stands.
+type waitingCase struct {
+	line  []byte
+	where string
+}
+
+// maxWaiting bounds the cases that wait, in bytes: many thousands of most.
+const maxWaiting = 64 << 20
+
+// take answers a case, or has it wait.
+func (a *attributing) take(line []byte, where string) error {
+	c, err := a.parse(line, where)
+	if err != nil {
+		return err
+	}
+	for _, why := range c.Unread {
+		a.cases.Unread(where + ": " + why)
+	}
+	if a.made {
+		return a.answer(c)
+	}
+	logs := strings.Join(c.Sources, "\n")
+	r := a.records[logs]
+	r.Add(correlate.Attribute(c.Question, a.models))
+	a.records[logs] = r
+	a.waiting, a.size = append(a.waiting, waitingCase{line, where}), a.size+len(line)
+	if a.size < maxWaiting {
+		return nil
+	}
+	return a.answerWaiting()
+}
+
+func (a *attributing) parse(line []byte, where string) (whodunit.Case, error) {
+	c, err := whodunit.Parse(line, a.readers)
+	if err != nil {
+		err = &taffrail.Error{Op: "read cases", Kind: taffrail.KindInvalid, Err: fmt.Errorf("%s: %w", where, err),
+			Hint: "a case is one JSON object on one line, in the format " + whodunit.Format + ": see docs/reference/whodunit.md"}
+	}
+	return c, err
+}
+
+// answerWaiting answers those that wait, in their order.
+func (a *attributing) answerWaiting() error {
+	waiting := a.waiting
+	a.made, a.waiting = true, nil
+	for _, w := range waiting {
+		c, err := a.parse(w.line, w.where)
+		if err != nil {
+			return err
+		}
+		if err := a.answer(c); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
-// answerCase answers one case; nothing of it is kept.
-func answerCase(line []byte, where string, cases Cases, models *correlate.Models, r whodunit.Readers, emit func(whodunit.Answer) error) error {
-	c, err := whodunit.Parse(line, r)
-	if err != nil {
-		return &taffrail.Error{Op: "read cases", Kind: taffrail.KindInvalid, Err: fmt.Errorf("%s: %w", where, err),
-			Hint: "a case is one JSON object on one line, in the format " + whodunit.Format + ": see docs/reference/whodunit.md"}
-	}
-	for _, why := range c.Unread {
-		cases.Unread(where + ": " + why)
-	}
-	for _, cause := range correlate.Attribute(c.Question, models) {
-		if err := emit(whodunit.AnswerOf(c.ID, cause)); err != nil {
+func (a *attributing) answer(c whodunit.Case) error {
+	c.Question.Record = a.records[strings.Join(c.Sources, "\n")]
+	for _, cause := range correlate.Attribute(c.Question, a.models) {
+		if err := a.emit(whodunit.AnswerOf(c.ID, cause)); err != nil {
 			return err
 		}
 	}

@@ -487,6 +487,48 @@ func TestAKnownGapIsNeverSilent(t *testing.T) {
 	}
 }
 
+// TestALogThatLosesEventsIsNotTrustedWhole has three things move of which no event ever comes: the answer to the fourth is the less sure for it. What
+// was moved before any event came says nothing of what is lost.
+func TestALogThatLosesEventsIsNotTrustedWhole(t *testing.T) {
+	for _, early := range []bool{true, false} {
+		w := newWorld("alpha", "beta", "gamma", "delta")
+		s := newSite(t, w)
+		d := s.start(t)
+		scanOnce(t, d)
+		second := func() int { return int(s.clock.Sub(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)).Seconds()) }
+		first := delivered{ID: "0", At: 1, Who: "eve", What: "GetThing", On: "alpha", Read: true}
+		if !early {
+			first.At = second()
+		}
+		s.deliveries = &deliveries{batches: []taffrail.Batch{{Records: []taffrail.Record{first.record()}, Settled: s.clock.Add(time.Hour)}}}
+		importAll(t, d)
+		for _, name := range []string{"alpha", "beta", "gamma"} {
+			w.find(name).Live = observe(name, "moved").Live
+		}
+		for _, drift := range scanOnce(t, d).Drifts {
+			if c := drift.Causes; c == nil || !c.Settled || c.Changes[0].Basis != "unseen" {
+				t.Fatalf("causes: %+v", c)
+			}
+		}
+		w.find("delta").Live = observe("delta", "moved").Live
+		s.deliveries.batches = []taffrail.Batch{{
+			Records: []taffrail.Record{delivered{ID: "1", At: second(), Who: "carol", What: "UpdateThing", On: "delta", Text: "moved"}.record()}, Settled: s.clock.Add(time.Hour),
+		}}
+		importAll(t, d)
+		r := scanOnce(t, d)
+		i := slices.IndexFunc(r.Drifts, func(d taffrail.Drift) bool { return d.Finding.Resource.Address == "thing.delta" })
+		c := r.Drifts[i].Causes.Changes[0]
+		if c.Event == nil || strings.HasSuffix(c.Basis, ", gapped") != early || strings.Contains(c.Reason, "loses events") != early {
+			t.Errorf("events before the first scan: %v: %+v", early, c)
+		}
+		before := len(bodies[taffrail.CauseFound](t, d))
+		importAll(t, d)
+		if scanOnce(t, d); len(bodies[taffrail.CauseFound](t, d)) != before {
+			t.Error("the same is answered again")
+		}
+	}
+}
+
 func TestManyNoticesFitAnEntry(t *testing.T) {
 	var all []taffrail.LogNotice
 	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)

@@ -29,6 +29,7 @@ type explanation struct {
 	events  []taffrail.CausingCall
 	ids     []string // what the resource is known by
 	settled bool
+	missing int    // changes whose event should be in the log and is not
 	before  *int64 // the entry that it takes the place of
 }
 
@@ -74,7 +75,7 @@ func (s *scan) recordCause(tx *store.Tx, e explanation) error {
 		return err
 	}
 	body := taffrail.CauseFound{
-		Drift: e.drift.ID, Entry: e.drift.Entry, Tiers: map[taffrail.Tier]int{}, Events: e.events, Before: e.before, Settled: e.settled, IDs: boundIDs(e.ids), Causes: causes,
+		Drift: e.drift.ID, Entry: e.drift.Entry, Tiers: map[taffrail.Tier]int{}, Events: e.events, Before: e.before, Settled: e.settled, Missing: e.missing, IDs: boundIDs(e.ids), Causes: causes,
 	}
 	for _, c := range e.causes {
 		body.Tiers[c.Tier]++
@@ -110,7 +111,7 @@ func (s *scan) explanations(ctx context.Context, tx *store.Tx, r *ScanReport) (f
 	if err != nil {
 		return nil, err
 	}
-	x := &explainer{daemon: s.daemon, tx: tx, sources: sources, heard: heard, models: models, decoders: s.daemon.decoders(sealer), events: map[store.EventAt]taffrail.Event{}, runs: map[time.Time][]taffrail.Run{}, formats: map[string][]string{}}
+	x := &explainer{daemon: s.daemon, tx: tx, sources: sources, heard: heard, models: models, decoders: s.daemon.decoders(sealer), events: map[store.EventAt]taffrail.Event{}, runs: map[time.Time][]taffrail.Run{}, formats: map[string][]string{}, records: map[taffrail.StackID]correlate.Record{}}
 	for i := range r.Drifts {
 		d := &r.Drifts[i]
 		sides, ok := s.sides[d.Finding.Resource.Address]
@@ -156,6 +157,7 @@ type explainer struct {
 	events   map[store.EventAt]taffrail.Event
 	runs     map[time.Time][]taffrail.Run // by the time since which they were asked for
 	formats  map[string][]string          // of the events that were seen of each source
+	records  map[taffrail.StackID]correlate.Record
 }
 
 // explain says who moved one drift, and whether the log does not say so yet.
@@ -176,6 +178,9 @@ func (x *explainer) explain(ctx context.Context, stack taffrail.StackID, d *taff
 		return e, false, err
 	}
 	e = explanation{drift: d, ids: q.Resources[0].IDs, causes: correlate.Attribute(q, x.models), settled: x.settled(q.End)}
+	if e.missing, err = x.missing(stack, d, e.causes); err != nil {
+		return e, false, err
+	}
 	if isKnown {
 		if d.Causes, err = causesAt(x.tx, was); err != nil {
 			return e, false, err
@@ -266,8 +271,73 @@ func (x *explainer) question(ctx context.Context, stack taffrail.StackID, d *taf
 	if q.Runs, err = x.runsSince(ctx, q.Start.Add(-slackOfClocks)); err != nil {
 		return q, nil, err
 	}
+	if q.Record, err = x.record(stack); err != nil {
+		return q, nil, err
+	}
 	q.Health, err = x.health(q.Start, q.End)
 	return q, places, err
+}
+
+// missing is how many changes of a drift had an event that should be in the log and is not: those which none explains, where the resource was seen in sync
+// before, and events came by then.
+func (x *explainer) missing(stack taffrail.StackID, d *taffrail.Drift, causes []taffrail.Cause) (n int, err error) {
+	for _, c := range causes {
+		if c.Basis == correlate.BasisUnseen {
+			n++
+		}
+	}
+	if n == 0 {
+		return 0, nil
+	}
+	start, err := x.inSyncAt(stack, d)
+	covered := slices.ContainsFunc(x.sources, func(s store.EventSource) bool { return !s.First.IsZero() && s.First.Before(start) })
+	if err != nil || start.IsZero() || !covered {
+		return 0, err
+	}
+	return n, nil
+}
+
+// maxRecorded is how many answers about a stack say what its logs lose: the newest.
+const maxRecorded = 200
+
+// record says of how many changes of a stack the log had the event, by what was answered about it before. A resource that drifts by itself, again and
+// again, counts once.
+func (x *explainer) record(stack taffrail.StackID) (r correlate.Record, err error) {
+	if known, ok := x.records[stack]; ok {
+		return known, nil
+	}
+	found, _, err := x.tx.Search(store.SearchRequest{Types: []taffrail.EntryType{taffrail.EntryCauseFound}, Scope: &stack, Limit: maxRecorded})
+	if err != nil {
+		return r, err
+	}
+	revised, counted := map[int64]bool{}, map[taffrail.Address]bool{}
+	for _, m := range found {
+		e, err := entryAt(x.tx, m.Index)
+		if taffrail.KindOf(err) == taffrail.KindNotFound {
+			break // what is older was pruned
+		}
+		if err != nil {
+			return r, err
+		}
+		body, _ := e.Body.(taffrail.CauseFound)
+		if body.Before != nil {
+			revised[*body.Before] = true
+		}
+		if !body.Settled || revised[m.Index] {
+			continue
+		}
+		if body.Missing > 0 && !counted[m.Resource] {
+			counted[m.Resource] = true
+			r.Unseen, r.Settled = r.Unseen+body.Missing, r.Settled+body.Missing
+		}
+		for tier, n := range body.Tiers {
+			if tier.Names() {
+				r.Settled += n
+			}
+		}
+	}
+	x.records[stack] = r
+	return r, nil
 }
 
 // runsSince gives the runs that may have been under way since a time. Most drifts of a scan ask for the same ones.

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/taffrail-dev/taffrail"
@@ -19,6 +20,7 @@ const Format = "taffrail.whodunit/1"
 type Case struct {
 	ID       string
 	Question correlate.Question
+	Sources  []string // whose events it has, or says that there are none of
 	// Unread are the records that could not be decoded, each with why. They count as a gap in the log: they may have been the cause.
 	Unread []string
 }
@@ -84,6 +86,10 @@ func Parse(line []byte, r Readers) (Case, error) {
 		}
 		c.Question.Resources = append(c.Question.Resources, s)
 	}
+	for _, e := range form.Events {
+		c.Sources = append(c.Sources, e.Source)
+	}
+	c.Sources = slices.Compact(slices.Sorted(slices.Values(c.Sources)))
 	for _, h := range form.Health {
 		c.Question.Health = append(c.Question.Health, h.health())
 	}
