@@ -105,6 +105,59 @@ func TestDiskFull(t *testing.T) {
 }
 
 // TestReadOnlyFolder: what cannot be written can be read, and an attempt to write says why it fails.
+// TestReadOnADiskWithoutRoom opens a log where not one page is free, so that SQLite cannot make its file of shared memory. Several read at once, and
+// once there is room, others write.
+func TestReadOnADiskWithoutRoom(t *testing.T) {
+	folder := tmpfs(t, "2m")
+	s, err := store.Open(t.Context(), folder, store.Create)
+	if err != nil {
+		t.Fatal(err)
+	}
+	update(t, s, named("before"))
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	ballast := filepath.Join(folder, "ballast")
+	fillFolder(t, ballast)
+	reader, err := store.Open(t.Context(), folder, store.ReadOnly)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Close()
+	err = reader.Read(t.Context(), func(tx *store.Tx) error {
+		return reader.Read(t.Context(), func(*store.Tx) error {
+			_, err := tx.Size()
+			return err
+		})
+	})
+	if got := names(t, reader); err != nil || strings.Join(got, ",") != "before" {
+		t.Errorf("the log has %q, %v", got, err)
+	}
+	if err := os.Remove(ballast); err != nil {
+		t.Fatal(err)
+	}
+	update(t, open(t, folder, store.Write), named("after"))
+	if got := names(t, reader); strings.Join(got, ",") != "before,after" {
+		t.Errorf("the log has %q", got)
+	}
+}
+
+// fillFolder writes a file until there is no room for one byte more.
+func fillFolder(t *testing.T, name string) {
+	t.Helper()
+	f, err := os.Create(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for err == nil {
+		_, err = f.Write(make([]byte, 4096))
+	}
+	if !errors.Is(err, unix.ENOSPC) {
+		t.Fatal(err)
+	}
+}
+
 func TestReadOnlyFolder(t *testing.T) {
 	folder := tmpfs(t, "16m")
 	closed, err := store.Open(t.Context(), filepath.Join(folder, "other"), store.Create)

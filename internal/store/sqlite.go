@@ -27,16 +27,28 @@ const FileName = "log.sqlite"
 // [taffrail.KindCorrupt], one of a newer program [taffrail.KindInvalid].
 func Open(ctx context.Context, folder string, mode Mode) (*Store, error) {
 	path := filepath.Join(folder, FileName)
+	s, err := openFile(ctx, path, mode, func(path string) string { return fileAddress(path, "ro", "deferred") })
+	if mode == ReadOnly && lacksRoom(err) {
+		if alone, failed := openFile(ctx, path, mode, aloneAddress); failed == nil {
+			alone.readers.SetMaxIdleConns(0) // nobody is kept out while nobody reads
+			return alone, nil
+		}
+	}
+	return s, err
+}
+
+// openFile opens the database, with readers at an address of its file.
+func openFile(ctx context.Context, path string, mode Mode, address func(path string) string) (*Store, error) {
 	if err := prepareFile(path, mode); err != nil {
 		return nil, sqliteDialect.boundary("open log database", err)
 	}
-	readers, err := openSQLiteAt(fileAddress(path, "ro", "deferred"))
+	readers, err := openSQLiteAt(address(path))
 	if err != nil {
 		return nil, sqliteDialect.boundary("open log database", err)
 	}
 	readers.SetMaxOpenConns(4)
 	s := &Store{name: path, dialect: &sqliteDialect, readers: readers}
-	s.alone = func(_ context.Context, f func() error) error { return aloneInFolder(folder, f) }
+	s.alone = func(_ context.Context, f func() error) error { return aloneInFolder(filepath.Dir(path), f) }
 	if mode != ReadOnly {
 		if s.writer, err = openSQLiteAt(fileAddress(path, "rwc", "immediate")); err != nil {
 			return nil, sqliteDialect.boundary("open log database", errors.Join(err, s.disconnect()))
@@ -103,6 +115,19 @@ func fileAddress(path, mode, lock string) string {
 		q.Set("immutable", "1")
 	}
 	return (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: q.Encode()}).String()
+}
+
+// aloneAddress is where one process alone reads, without the file of shared memory that SQLite otherwise makes beside the database: as long as it reads
+// nobody writes.
+func aloneAddress(path string) string {
+	q := url.Values{"mode": {"rw"}, "vfs": {"unix-excl"}, "_txlock": {"deferred"}, "_pragma": {"busy_timeout(100)", "query_only(ON)", "trusted_schema(OFF)"}}
+	return (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: q.Encode()}).String()
+}
+
+// lacksRoom says whether the disk has no room for the file of shared memory.
+func lacksRoom(err error) bool {
+	var failed *sqlite.Error
+	return errors.As(err, &failed) && failed.Code() == sqlite3.SQLITE_IOERR_SHMSIZE
 }
 
 // scrubSQLite moves all into the database, where what was deleted is overwritten, and empties the write-ahead log. It does not wait for
