@@ -177,6 +177,9 @@ func open(path string, forbidden fs.FileMode, flag int) (*os.File, facts, error)
 	if err == nil {
 		err = ours(path, is.mode, forbidden)
 	}
+	if err == nil {
+		err = ownFolder(filepath.Dir(path))
+	}
 	if err != nil {
 		return nil, facts{}, errors.Join(err, f.Close())
 	}
@@ -220,6 +223,19 @@ func ours(path string, mode, forbidden fs.FileMode) error {
 		}
 	}
 	return nil
+}
+
+// ownFolder refuses a folder in which everybody may put files in the place of ours, whatever those allow. Where it is sticky, as those for temporary
+// files are, they may not.
+func ownFolder(path string) error {
+	info, err := os.Stat(path)
+	if err == nil && info.Mode().Perm()&0o002 != 0 && info.Mode()&fs.ModeSticky == 0 {
+		err = &taffrail.Error{
+			Op: "read " + path, Kind: taffrail.KindDenied, Err: fmt.Errorf("the mode of the folder is %04o, so that anyone can put other files there", info.Mode().Perm()),
+			Hint: "chmod 700 " + path,
+		}
+	}
+	return err
 }
 
 // read gives the content of one of our files, as open opens it.

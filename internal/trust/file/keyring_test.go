@@ -399,3 +399,29 @@ func FuzzKeyFiles(f *testing.F) {
 		}
 	})
 }
+
+// TestFolderThatAnyoneWritesTo has keys and guard in a folder where others could put files of their own in their place.
+func TestFolderThatAnyoneWritesTo(t *testing.T) {
+	g := newGuard(t)
+	mustSwap(t, g, audit.Head{}, headOf(0))
+	k := &keyring{folder: g.folder}
+	if _, err := k.Create(t.Context(), origin); err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct {
+		mode os.FileMode
+		want taffrail.Kind
+	}{{0o777, taffrail.KindDenied}, {0o777 | os.ModeSticky, ""}, {0o755, ""}} {
+		if err := os.Chmod(g.folder, tc.mode); err != nil {
+			t.Fatal(err)
+		}
+		_, keys := (&keyring{folder: g.folder}).Load(t.Context())
+		_, held := (&guard{folder: g.folder}).Load(t.Context())
+		swapped := (&guard{folder: g.folder}).Swap(t.Context(), headOf(0), headOf(0))
+		for _, err := range []error{keys, held, swapped} {
+			if (err != nil) != (tc.want != "") || err != nil && (taffrail.KindOf(err) != tc.want || taffrail.HintOf(err) != "chmod 700 "+g.folder) {
+				t.Errorf("mode %v: %v, hint %q", tc.mode, err, taffrail.HintOf(err))
+			}
+		}
+	}
+}
