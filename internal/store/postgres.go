@@ -68,7 +68,9 @@ func prepareWriter(ctx context.Context, conn *pgx.Conn) error {
 	if err == nil {
 		_, err = conn.Exec(ctx, "SET lock_timeout = '30s'; SET idle_in_transaction_session_timeout = '60s'; "+
 			// A bitmap visits all rows that have left the outbox, again and again; who walks the index marks them.
-			"SET enable_bitmapscan = off")
+			"SET enable_bitmapscan = off; "+
+			// The plan of a statement is kept, and is made while the tables are small: by their indexes from the first day.
+			"SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off")
 	}
 	if err != nil {
 		return errors.Join(err, conn.Close(ctx))
