@@ -7,7 +7,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -24,8 +26,9 @@ import (
 type Ticket string
 
 // Enqueue puts entries into the outbox, with payloads that they name, in one transaction: all or nothing, and durable when it returns nil
-// ([audit.LevelQueued]). It takes no turn as a writer, so that any number of processes do so at once. [Store.Sequence] brings them into
-// the log, those of one call side by side and in their order; of two calls, the one that returned before the other began comes first.
+// ([audit.LevelQueued]). It needs no turn as a writer, so that any number of processes do so at once. [Store.Sequence] brings them into
+// the log, those of one call side by side and in their order; of two calls, the one that returned before the other began comes first. In
+// the process that does so they are in the log at once, unless others write for long.
 //
 // What [Store.Update] appends meanwhile does not wait for the outbox: it comes before what is queued and was not sequenced yet, whatever
 // the times of both. The order of the log is that of sequencing. An entry that comes after one with a later time has that time, and says
@@ -41,7 +44,7 @@ func (s *Store) Enqueue(ctx context.Context, entries []taffrail.Entry, payloads 
 	if err != nil {
 		return "", err
 	}
-	q := &queuing{ticket: Ticket(rand.Text()), entries: queued, n: len(entries), payloads: payloads, done: make(chan struct{})}
+	q := &queuing{ticket: Ticket(rand.Text()), entries: entries, queued: queued, payloads: payloads, done: make(chan struct{})}
 	select {
 	case s.outbox.queue <- q:
 	case <-ctx.Done():
@@ -150,6 +153,8 @@ type outbox struct {
 	await  chan *awaiting
 
 	leading atomic.Bool   // this process brings what is queued into the log
+	turn    chan struct{} // holds a token while it does
+	append  func(group []*queuing, begun *atomic.Bool) error
 	near    chan struct{} // rung when something was queued meanwhile
 	moved   chan []movedTicket
 	ctx     context.Context
@@ -160,8 +165,8 @@ type outbox struct {
 // A queuing is one call of Enqueue.
 type queuing struct {
 	ticket   Ticket
-	entries  []byte
-	n        int
+	entries  []taffrail.Entry
+	queued   []byte // the same, as the outbox has them
 	payloads [][]byte
 	err      error
 	done     chan struct{}
@@ -170,11 +175,12 @@ type queuing struct {
 // queuers is how many transactions of one process queue at once: while one waits for the disk, another collects.
 const queuers = 2
 
-func newOutbox(config *pgx.ConnConfig) *outbox {
+// newOutbox makes an outbox. The process that brings what is queued into the log calls append for what it queues itself.
+func newOutbox(config *pgx.ConnConfig, append func([]*queuing, *atomic.Bool) error) *outbox {
 	o := &outbox{
-		config: config, db: stdlib.OpenDB(*config, stdlib.OptionAfterConnect(prepareWriter)),
+		config: config, append: append, db: stdlib.OpenDB(*config, stdlib.OptionAfterConnect(prepareWriter)),
 		queue: make(chan *queuing), bell: make(chan struct{}, 1), await: make(chan *awaiting),
-		near: make(chan struct{}, 1), moved: make(chan []movedTicket),
+		near: make(chan struct{}, 1), moved: make(chan []movedTicket), turn: make(chan struct{}, 1),
 	}
 	o.db.SetMaxOpenConns(queuers + 1)
 	o.ctx, o.stop = context.WithCancel(context.Background())
@@ -207,24 +213,71 @@ func (o *outbox) close() {
 // put queues what waits, up to a bound, in one transaction.
 func (o *outbox) put() {
 	for q := range o.queue {
-		group := []*queuing{q}
-		for more := true; more && len(group) < maxGroup; {
-			select {
-			case next, ok := <-o.queue:
-				if more = ok; ok {
-					group = append(group, next)
-				}
-			default:
-				more = false
-			}
+		group, err := o.straight(q)
+		if err != nil {
+			err = o.insert(group)
+			o.wake()
 		}
-		err := o.insert(group)
 		for _, q := range group {
 			q.err = err
 			close(q.done)
 		}
-		o.wake()
 	}
+}
+
+// collect takes what waits along, up to a bound.
+func (o *outbox) collect(q *queuing) []*queuing {
+	group := []*queuing{q}
+	for len(group) < maxGroup {
+		select {
+		case next, ok := <-o.queue:
+			if !ok {
+				return group
+			}
+			group = append(group, next)
+		default:
+			return group
+		}
+	}
+	return group
+}
+
+var (
+	errElsewhere = errors.New("another process brings what is queued into the log")
+	errBusy      = errors.New("others write for long")
+	errBehind    = errors.New("much is queued")
+)
+
+// straight has what waits appended to the log in one transaction. With an error, of whatever kind, nothing is known of it but that it may be
+// queued: if it is in the log nevertheless, then with its tickets, and to queue it has no effect.
+func (o *outbox) straight(q *queuing) (group []*queuing, err error) {
+	if !o.leading.Load() {
+		return o.collect(q), errElsewhere
+	}
+	patience := time.NewTimer(pollEvery)
+	defer patience.Stop()
+	select {
+	case o.turn <- struct{}{}:
+	case <-patience.C:
+		return o.collect(q), errBusy
+	}
+	runtime.Gosched() // whoever was just answered, and goes on queuing, comes along
+	group = o.collect(q)
+	var begun atomic.Bool // by the transaction, or by who waits no longer for it
+	ended := make(chan error, 1)
+	o.all.Go(func() {
+		ended <- o.append(group, &begun)
+		<-o.turn
+	})
+	select {
+	case err = <-ended:
+	case <-patience.C:
+		if begun.CompareAndSwap(false, true) {
+			return group, errBusy
+		}
+		err = <-ended
+	}
+	return group, err
 }
 
 // wake says that something was queued, to this process alone if it is the one to bring it into the log. If it is not any more, the next one
@@ -247,14 +300,10 @@ func (o *outbox) insert(group []*queuing) (err error) {
 	var tickets []string
 	var entries [][]byte
 	var counts []int64
-	payloads := map[string][]byte{}
 	for _, q := range group {
-		tickets, entries, counts = append(tickets, string(q.ticket)), append(entries, q.entries), append(counts, int64(q.n))
-		for _, data := range q.payloads {
-			payloads[refOf(data).SHA256] = data
-		}
+		tickets, entries, counts = append(tickets, string(q.ticket)), append(entries, q.queued), append(counts, int64(len(q.entries)))
 	}
-	digests, blobs := sortedPayloads(payloads)
+	digests, blobs := payloadsOf(group)
 	for range queueTries {
 		_, err = o.db.ExecContext(o.ctx, `WITH payload AS (INSERT INTO blob (sha256, data) SELECT * FROM unnest($1::text[], $2::bytea[]) ON CONFLICT DO NOTHING)
 			INSERT INTO outbox (ticket, entries, n) SELECT * FROM unnest($3::text[], $4::bytea[], $5::bigint[]) ON CONFLICT DO NOTHING`,
@@ -268,12 +317,15 @@ func (o *outbox) insert(group []*queuing) (err error) {
 
 const queueTries = 3
 
-// sortedPayloads gives payloads in one order for all, so that no two transactions wait for each other.
-func sortedPayloads(payloads map[string][]byte) (digests []string, blobs [][]byte) {
-	for digest := range payloads {
-		digests = append(digests, digest)
+// payloadsOf gives the payloads of a group in one order for all, so that no two transactions wait for each other.
+func payloadsOf(group []*queuing) (digests []string, blobs [][]byte) {
+	payloads := map[string][]byte{}
+	for _, q := range group {
+		for _, data := range q.payloads {
+			payloads[refOf(data).SHA256] = data
+		}
 	}
-	slices.Sort(digests)
+	digests = slices.Sorted(maps.Keys(payloads))
 	for _, digest := range digests {
 		blobs = append(blobs, payloads[digest])
 	}

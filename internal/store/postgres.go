@@ -47,7 +47,7 @@ func OpenPostgres(ctx context.Context, address string, mode Mode) (*Store, error
 	s.readers = stdlib.OpenDB(*config)
 	s.readers.SetMaxOpenConns(8)
 	if mode != ReadOnly {
-		s.outbox = newOutbox(config)
+		s.outbox = newOutbox(config, s.appendQueued)
 		s.writer = stdlib.OpenDB(*config, stdlib.OptionAfterConnect(prepareWriter))
 		s.writer.SetMaxOpenConns(1)
 	}

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -49,7 +50,7 @@ func (s *Store) lead(ctx context.Context) error {
 	defer s.outbox.leading.Store(false)
 	var swept time.Time
 	for {
-		moved, err := s.move(ctx)
+		moved, err := s.moveInTurn(ctx)
 		if err != nil {
 			return err
 		}
@@ -71,46 +72,108 @@ func (s *Store) lead(ctx context.Context) error {
 // maxBatch is how many calls of [Store.Enqueue] are brought into the log in one transaction.
 const maxBatch = 512
 
-// move brings the next of what is queued into the log. If we stop before the commit it is queued as before; after it, it has its indexes,
-// and whoever waits for them finds them.
-func (s *Store) move(ctx context.Context) (moved int, err error) {
+// moveInTurn brings the next of what is queued into the log, while nobody else in this process does.
+func (s *Store) moveInTurn(ctx context.Context) (moved int, err error) {
+	select {
+	case s.outbox.turn <- struct{}{}:
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
+	defer func() { <-s.outbox.turn }()
+	return s.move(ctx, nil, new(atomic.Bool))
+}
+
+// appendQueued appends what callers queue to the log, behind what was queued before, unless it is too late to begin. If we stop before the
+// commit nothing was queued, and nobody was told that it was; after it, it has its indexes, and whoever queues it again finds its tickets.
+func (s *Store) appendQueued(group []*queuing, begun *atomic.Bool) error {
+	_, err := s.move(s.outbox.ctx, group, begun)
+	return err
+}
+
+// move brings the next of what is queued into the log, and behind that what callers queue now, if that is all. If we stop before the commit it
+// is queued as before; after it, it has its indexes, and whoever waits for them finds them.
+func (s *Store) move(ctx context.Context, group []*queuing, begun *atomic.Bool) (moved int, err error) {
 	var all []movedTicket
 	err = s.Update(ctx, func(tx *Tx) error {
+		if !begun.CompareAndSwap(false, true) {
+			return errBusy
+		}
 		queued, err := tx.queued()
-		if moved = len(queued); err != nil || moved == 0 {
+		if moved = len(queued); err != nil || moved+len(group) == 0 {
 			return err
 		}
-		ids, firsts := make([]int64, moved), make([]int64, moved)
-		for i, q := range queued {
-			ids[i] = q.id
-			if firsts[i], err = tx.Size(); err != nil {
-				return err
-			}
-			entries, err := decodeQueued(q.entries)
-			if err != nil {
-				return err
-			}
-			m := movedTicket{ticket: q.ticket, stamps: make([]Stamp, len(entries))}
-			for i, e := range entries {
-				if m.stamps[i], err = tx.Append(e); err != nil {
-					return err
-				}
-			}
-			all = append(all, m)
+		if moved == maxBatch && len(group) > 0 {
+			return errBehind
 		}
-		if err := tx.exec(`UPDATE outbox SET entries = NULL, first_idx = moved.first_idx
-			FROM (SELECT unnest(CAST(? AS BIGINT[])) AS id, unnest(CAST(? AS BIGINT[])) AS first_idx) AS moved WHERE outbox.id = moved.id`, ids, firsts); err != nil {
+		if all, err = tx.moveQueued(queued); err != nil || len(group) == 0 {
 			return err
 		}
-		return tx.exec("SELECT pg_notify('" + channelSequenced + "', '')")
+		straight, err := tx.appendGroup(group)
+		all = append(all, straight...)
+		return err
 	})
-	if err == nil && moved > 0 {
+	if err == nil && len(all) > 0 {
 		select {
 		case s.outbox.moved <- all:
 		case <-s.outbox.ctx.Done():
 		}
 	}
 	return moved, err
+}
+
+// moveQueued appends what is queued, and takes it out of the outbox.
+func (tx *Tx) moveQueued(queued []queuedRow) (all []movedTicket, err error) {
+	if len(queued) == 0 {
+		return nil, nil
+	}
+	ids, firsts := make([]int64, len(queued)), make([]int64, len(queued))
+	for i, q := range queued {
+		entries, err := decodeQueued(q.entries)
+		if err != nil {
+			return nil, err
+		}
+		ids[i] = q.id
+		if all, firsts[i], err = tx.appendTicket(all, q.ticket, entries); err != nil {
+			return nil, err
+		}
+	}
+	if err := tx.exec(`UPDATE outbox SET entries = NULL, first_idx = moved.first_idx
+		FROM (SELECT unnest(CAST(? AS BIGINT[])) AS id, unnest(CAST(? AS BIGINT[])) AS first_idx) AS moved WHERE outbox.id = moved.id`, ids, firsts); err != nil {
+		return nil, err
+	}
+	return all, tx.exec("SELECT pg_notify('" + channelSequenced + "', '')")
+}
+
+// appendGroup appends what callers queue, with its payloads. The outbox has their tickets as if it had been there.
+func (tx *Tx) appendGroup(group []*queuing) (all []movedTicket, err error) {
+	_, blobs := payloadsOf(group)
+	for _, data := range blobs {
+		if _, err := tx.PutBlob(data); err != nil {
+			return nil, err
+		}
+	}
+	tickets, counts, firsts := make([]string, len(group)), make([]int64, len(group)), make([]int64, len(group))
+	for i, q := range group {
+		tickets[i], counts[i] = string(q.ticket), int64(len(q.entries))
+		if all, firsts[i], err = tx.appendTicket(all, q.ticket, q.entries); err != nil {
+			return nil, err
+		}
+	}
+	return all, tx.exec(`INSERT INTO outbox (ticket, n, first_idx) SELECT * FROM unnest(CAST(? AS TEXT[]), CAST(? AS BIGINT[]), CAST(? AS BIGINT[]))`, tickets, counts, firsts)
+}
+
+// appendTicket appends the entries of one call, and adds it to all that were moved.
+func (tx *Tx) appendTicket(all []movedTicket, ticket Ticket, entries []taffrail.Entry) (_ []movedTicket, first int64, err error) {
+	if first, err = tx.Size(); err != nil {
+		return nil, 0, err
+	}
+	m := movedTicket{ticket: ticket, stamps: make([]Stamp, len(entries))}
+	for i, e := range entries {
+		if m.stamps[i], err = tx.Append(e); err != nil {
+			return nil, 0, err
+		}
+	}
+	return append(all, m), first, nil
 }
 
 type queuedRow struct {
