@@ -88,7 +88,7 @@ type queuedEntry struct {
 
 // encodeQueued writes entries for the outbox. What could not be appended is refused here, where somebody is told: in the outbox it would
 // keep all that comes after it from the log.
-func encodeQueued(entries []taffrail.Entry) ([]byte, error) {
+func encodeQueued(entries []taffrail.Entry) ([]queuedEntry, error) {
 	queued := make([]queuedEntry, len(entries))
 	for i, e := range entries {
 		raw, err := json.Marshal(e)
@@ -100,7 +100,7 @@ func encodeQueued(entries []taffrail.Entry) ([]byte, error) {
 		}
 		queued[i] = queuedEntry{raw, e.Disclosed}
 	}
-	return json.Marshal(queued)
+	return queued, nil
 }
 
 // settled is more than what is settled when an entry is appended adds to it: two times and a counter, in bytes.
@@ -166,7 +166,7 @@ type outbox struct {
 type queuing struct {
 	ticket   Ticket
 	entries  []taffrail.Entry
-	queued   []byte // the same, as the outbox has them
+	queued   []queuedEntry // the same
 	payloads [][]byte
 	err      error
 	done     chan struct{}
@@ -301,7 +301,11 @@ func (o *outbox) insert(group []*queuing) (err error) {
 	var entries [][]byte
 	var counts []int64
 	for _, q := range group {
-		tickets, entries, counts = append(tickets, string(q.ticket)), append(entries, q.queued), append(counts, int64(len(q.entries)))
+		queued, err := json.Marshal(q.queued)
+		if err != nil {
+			return err
+		}
+		tickets, entries, counts = append(tickets, string(q.ticket)), append(entries, queued), append(counts, int64(len(q.entries)))
 	}
 	digests, blobs := payloadsOf(group)
 	for range queueTries {
@@ -437,11 +441,12 @@ func (s *said) add(all []movedTicket) {
 	for _, m := range all {
 		s.stamps[m.ticket], s.order = m.stamps, append(s.order, m.ticket)
 	}
-	if over := len(s.order) - maxSaid; over > 0 {
-		for _, ticket := range s.order[:over] {
+	if len(s.order) > maxSaid {
+		old := len(s.order) / 2 // so many at a time that it does not come up each time
+		for _, ticket := range s.order[:old] {
 			delete(s.stamps, ticket)
 		}
-		s.order = slices.Clone(s.order[over:])
+		s.order = slices.Clone(s.order[old:])
 	}
 }
 

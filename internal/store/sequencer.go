@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"sync/atomic"
 	"time"
 
@@ -182,17 +183,27 @@ type queuedRow struct {
 	entries []byte
 }
 
+// queued gives the next of what is queued, in order. It asks for the size of the log along with it, which comes next.
 func (tx *Tx) queued() (all []queuedRow, err error) {
-	rows, err := tx.query("SELECT id, ticket, entries FROM outbox WHERE first_idx IS NULL ORDER BY id LIMIT ?", maxBatch)
+	rows, err := tx.query(`SELECT log.size, o.id, o.ticket, o.entries FROM (`+sizeQuery+`) AS log (size) LEFT JOIN
+		(SELECT id, ticket, entries FROM outbox WHERE first_idx IS NULL ORDER BY id LIMIT ?) AS o ON true ORDER BY o.id`, maxBatch)
 	if err != nil {
 		return nil, err
 	}
+	var size int64
 	err = tx.eachRow(rows, func() error {
+		var id sql.NullInt64
+		var ticket sql.NullString
 		var q queuedRow
-		err := tx.scan(rows, &q.id, &q.ticket, &q.entries)
-		all = append(all, q)
+		err := tx.scan(rows, &size, &id, &ticket, &q.entries)
+		if q.id, q.ticket = id.Int64, Ticket(ticket.String); id.Valid {
+			all = append(all, q)
+		}
 		return err
 	})
+	if err == nil && !tx.known.read {
+		tx.known.learn(size)
+	}
 	return all, err
 }
 
