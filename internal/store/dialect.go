@@ -35,6 +35,7 @@ type dialect struct {
 	prepareWords []string                                                                      // what is needed to ask for all words
 	words        string                                                                        // gives all words with the indexes of their entries
 	findText     func(q *question, all [][]string, from, to int64, limit int) ([]int64, error) // finds entries of a span that have one of each
+	together     bool                                                                          // findText ends with the span also where several are looked for
 	scrub        func(context.Context, *sql.DB) error                                          // has the files forget what was erased; nil: they do so by themselves
 	send         func(context.Context, *sql.Conn, []call) error                                // runs many statements, up to the first that fails
 	source       func(table string, width int, rows []any) (string, []any)                     // writes rows as a part of a statement; nil: as VALUES
@@ -81,6 +82,7 @@ var postgresDialect = dialect{
 	settles:     true,
 	source:      arrays,
 	findText:    findTextPostgres,
+	together:    true,
 	textColumns: "idx, words",
 	clearText:   "DELETE FROM text_entry",
 	words:       "SELECT unnest(tsvector_to_array(words)), idx FROM text_entry",

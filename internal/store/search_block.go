@@ -48,6 +48,7 @@ type wordSearch struct {
 	wanted   [][]string
 	from, to int64 // what was not looked at
 	found    []int64
+	seldom   []bool // the sets that no block of the step has bits for, where the text index can be asked for several at once
 }
 
 // next gives the blocks to be looked at next: some whole ones, or one that is not.
@@ -99,6 +100,10 @@ func (w *wordSearch) whole(first, last int64) error {
 	if err != nil {
 		return err
 	}
+	w.seldom = make([]bool, len(w.wanted))
+	for i := range w.seldom {
+		w.seldom[i] = w.tx.dialect.together && !slices.ContainsFunc(views, func(v blockView) bool { return !v.rest[i] })
+	}
 	order := make([]int64, 0, len(views))
 	for i := range views {
 		order = append(order, first+int64(i))
@@ -136,16 +141,12 @@ func run(views []blockView, first int64, order []int64) (n int, asked []bool) {
 	return min(len(order), maxRun), asked
 }
 
-// look finds the entries in a run of blocks. The text index is asked for one set after the other: for two at once it would walk on beyond the
-// run, to where they meet.
+// look finds the entries in a run of blocks.
 func (w *wordSearch) look(views []blockView, first int64, run []int64, asked []bool) error {
 	low := min(run[0], run[len(run)-1])
 	part := views[low-first:][:len(run)]
-	for i, ask := range asked {
-		if !ask {
-			continue
-		}
-		if err := w.ask(part, low, w.wanted[i]); err != nil {
+	for _, sets := range w.questions(asked) {
+		if err := w.ask(part, low, sets); err != nil {
 			return err
 		}
 	}
@@ -155,8 +156,27 @@ func (w *wordSearch) look(views []blockView, first int64, run []int64, asked []b
 	return nil
 }
 
-// ask narrows blocks that follow each other to the entries that have one of a set of words.
-func (w *wordSearch) ask(views []blockView, low int64, words []string) error {
+// questions gives the sets that the text index is asked for at once. By default that is one after the other: for two it could walk on beyond the
+// run, to where they meet. Where it does not, those that no block of the step has bits for come first, and together: so few entries have
+// all of them that hardly any is read. A set that is frequent somewhere makes a question about others longer.
+func (w *wordSearch) questions(asked []bool) (questions [][][]string) {
+	var seldom [][]string
+	for i, ask := range asked {
+		switch {
+		case ask && w.seldom[i]:
+			seldom = append(seldom, w.wanted[i])
+		case ask:
+			questions = append(questions, [][]string{w.wanted[i]})
+		}
+	}
+	if len(seldom) > 0 {
+		questions = slices.Insert(questions, 0, seldom)
+	}
+	return questions
+}
+
+// ask narrows blocks that follow each other to the entries that have one word of each of some sets.
+func (w *wordSearch) ask(views []blockView, low int64, sets [][]string) error {
 	hopeful := func(v blockView) bool { return v.may != (bitset{}) }
 	from := slices.IndexFunc(views, hopeful)
 	if from < 0 {
@@ -167,7 +187,7 @@ func (w *wordSearch) ask(views []blockView, low int64, words []string) error {
 		to--
 	}
 	have := make([]bitset, len(views))
-	some, err := w.tx.dialect.findText(w.question, [][]string{words}, (low+int64(from))*blockSize, (low+int64(to))*blockSize, math.MaxInt32)
+	some, err := w.tx.dialect.findText(w.question, sets, (low+int64(from))*blockSize, (low+int64(to))*blockSize, math.MaxInt32)
 	for _, index := range some {
 		have[index/blockSize-low].set(index % blockSize)
 	}
