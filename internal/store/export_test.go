@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
+
+	"github.com/taffrail-dev/taffrail"
 )
 
 // What the tests in package store_test look at.
@@ -47,3 +50,16 @@ func (tx *Tx) ScansWhileDeriving() (then, after string, err error) {
 	err = tx.inShadow(func() error { return ask(&then) })
 	return then, after, errors.Join(err, ask(&after))
 }
+
+// Leads says whether this process brings what is queued into the log.
+func (s *Store) Leads() bool { return s.outbox.leading.Load() }
+
+// AppendAndQueue has entries appended at once, and queues them again.
+func (s *Store) AppendAndQueue(entries []taffrail.Entry) (Ticket, error) {
+	queued, err := encodeQueued(entries)
+	q := &queuing{ticket: "twice", entries: entries, queued: queued}
+	return q.ticket, errors.Join(err, s.appendQueued([]*queuing{q}, new(atomic.Bool)), s.outbox.insert([]*queuing{q}))
+}
+
+// Sweep drops old tickets.
+func (s *Store) Sweep(ctx context.Context) error { return s.sweep(ctx) }

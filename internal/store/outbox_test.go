@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -205,6 +206,181 @@ func manyQueue(t *testing.T, p *place) {
 	}
 	if _, changed := rebuild(t, stores[1]); len(changed) != 0 {
 		t.Errorf("%q", changed)
+	}
+}
+
+// leads waits until the process of a store is the one that sequences.
+func leads(t testing.TB, s *store.Store) {
+	t.Helper()
+	for !s.Leads() {
+		await(t, s, enqueue(t, s, named("before")))
+	}
+}
+
+// TestWhoSequencesAppendsAtOnce queues by turns in the process that sequences and in another: what the former queues is in the log when it
+// is told so, and behind what the other was told is queued.
+func TestWhoSequencesAppendsAtOnce(t *testing.T) {
+	p := inSchema(t)
+	s, other := p.store(t, store.Create), p.store(t, store.Write)
+	stop := sequence(t, s)
+	leads(t, s)
+	var want []string
+	first := int(size(t, s))
+	for i := range 10 {
+		a, b := fmt.Sprint(i, " a"), fmt.Sprint(i, " b")
+		enqueue(t, other, named(a))
+		ticket, err := s.Enqueue(t.Context(), []taffrail.Entry{named(b), named(b)}, []byte(b))
+		if err != nil {
+			t.Fatal(err)
+		}
+		want = append(want, a, b, b)
+		if n := int(size(t, s)); n != first+len(want) {
+			t.Errorf("%d entries, want %d", n-first, len(want))
+		}
+		stamps := await(t, other, ticket)
+		if diff := cmp.Diff(await(t, s, ticket), stamps); diff != "" || len(stamps) != 2 || int(stamps[1].Index) != first+len(want)-1 {
+			t.Errorf("the other is told %v: %s", stamps, diff)
+		}
+	}
+	if diff := cmp.Diff(want, names(t, s)[first:]); diff != "" {
+		t.Error(diff)
+	}
+	if n := p.rows(t, "SELECT count(*) FROM blob"); n[0] != "10" {
+		t.Errorf("%s payloads", n)
+	}
+	stop()
+	enqueue(t, s, named("nobody sequences"))
+	if n := int(size(t, s)); n != first+len(want) {
+		t.Errorf("%d entries, though nobody sequences", n)
+	}
+}
+
+// TestQueuingDoesNotWaitForALongUpdate queues while somebody else has the turn to write: it is queued, and comes once.
+func TestQueuingDoesNotWaitForALongUpdate(t *testing.T) {
+	p := inSchema(t)
+	for _, who := range []string{"the same process", "another process"} {
+		s := p.store(t, store.Create)
+		stop := sequence(t, s)
+		leads(t, s)
+		writer := s
+		if who == "another process" {
+			writer = p.store(t, store.Write)
+		}
+		inside, leave, done := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+		go func() {
+			done <- writer.Update(t.Context(), func(*store.Tx) error {
+				close(inside)
+				<-leave
+				return nil
+			})
+		}()
+		<-inside
+		before := len(names(t, s))
+		var tickets []store.Ticket
+		for range 3 {
+			tickets = append(tickets, enqueue(t, s, named(who)))
+		}
+		if n := len(names(t, s)); n != before {
+			t.Errorf("%d entries came while %s was in its turn", n-before, who)
+		}
+		close(leave)
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		for i, ticket := range tickets {
+			if stamps := await(t, s, ticket); len(stamps) != 1 || stamps[0].Index != int64(before+i) {
+				t.Errorf("%s: %v", who, stamps)
+			}
+		}
+		await(t, s, enqueue(t, s, named("the last")))
+		if n := len(names(t, s)); n != before+4 {
+			t.Errorf("%d entries, want 4", n-before)
+		}
+		stop()
+	}
+}
+
+// TestAppendedAndQueuedComesOnce queues what is in the log already, as after an answer that was lost on its way.
+func TestAppendedAndQueuedComesOnce(t *testing.T) {
+	s := inSchema(t).store(t, store.Create)
+	ticket, err := s.AppendAndQueue([]taffrail.Entry{named("a"), named("b")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sequence(t, s)
+	await(t, s, enqueue(t, s, named("c")))
+	if stamps := await(t, s, ticket); len(stamps) != 2 || stamps[0].Index != 0 {
+		t.Errorf("%v", stamps)
+	}
+	if diff := cmp.Diff([]string{"a", "b", "c"}, names(t, s)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestTheWriterReadsNoWholeTable: what Postgres plans while tables are small is kept when they are large.
+func TestTheWriterReadsNoWholeTable(t *testing.T) {
+	p := inSchema(t)
+	const scans = "SELECT relname, seq_scan FROM pg_stat_user_tables WHERE schemaname = current_schema() AND relname IN ('entry', 'index_drift', 'node', 'outbox') ORDER BY 1"
+	work := func(rounds int) []string {
+		s, err := p.open(t, store.Create)
+		if err != nil {
+			t.Fatal(err)
+		}
+		other, err := p.open(t, store.Write)
+		if err != nil {
+			t.Fatal(err)
+		}
+		stop := sequence(t, s)
+		leads(t, s)
+		for i := range rounds { // a statement is planned anew each time until it was run a few times
+			await(t, other, enqueue(t, other, named("")))
+			update(t, s, entry(taffrail.DriftFound{DriftSeen: taffrail.DriftSeen{
+				Drift: taffrail.DriftID(fmt.Sprint(i)), Type: "a", Status: taffrail.Modified, Finding: taffrail.BlobRef{SHA256: "a", Size: 1},
+			}}))
+		}
+		stop()
+		if err := errors.Join(s.Close(), other.Close()); err != nil {
+			t.Fatal(err)
+		}
+		for alive := ""; alive != "0"; { // the server counts when a connection ends
+			alive = p.rows(t, "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'taffrail' AND datname = current_database()")[0]
+		}
+		return p.rows(t, scans)
+	}
+	before := work(0)
+	if diff := cmp.Diff(before, work(20)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestOldTicketsAreDropped: but for what is queued still, however old.
+func TestOldTicketsAreDropped(t *testing.T) {
+	p := inSchema(t)
+	s, other := p.store(t, store.Create), p.store(t, store.Write)
+	stop := sequence(t, s)
+	leads(t, s)
+	old := enqueue(t, s, named("old"))
+	stop()
+	queued := enqueue(t, s, named("queued"))
+	p.tamper(t, "UPDATE outbox SET queued_at = now() - INTERVAL '16 minutes'")
+	if err := s.Sweep(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n := p.rows(t, "SELECT count(*) FROM outbox"); n[0] != "1" {
+		t.Errorf("%s tickets are there", n)
+	}
+	sequence(t, s)
+	leads(t, s)
+	young := enqueue(t, s, named("young"))
+	if err := s.Sweep(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	await(t, other, young)
+	if _, err := other.Await(t.Context(), old); taffrail.KindOf(err) != taffrail.KindNotFound {
+		t.Errorf("an old ticket: %v", err)
+	}
+	if !slices.Contains(names(t, s), "queued") {
+		t.Errorf("%q is gone", queued)
 	}
 }
 

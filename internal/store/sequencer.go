@@ -213,9 +213,10 @@ const (
 	sweepAfter = "15 minutes"
 )
 
-// sweep drops old tickets.
+// sweep drops old tickets: those before the first that is not. So it reads no more than it drops, however many there are.
 func (s *Store) sweep(ctx context.Context) error {
 	return s.Update(ctx, func(tx *Tx) error {
-		return tx.exec("DELETE FROM outbox WHERE first_idx IS NOT NULL AND queued_at < now() - INTERVAL '" + sweepAfter + "'")
+		return tx.exec(`DELETE FROM outbox WHERE first_idx IS NOT NULL AND id < coalesce(
+			(SELECT id FROM outbox WHERE queued_at >= now() - INTERVAL '` + sweepAfter + `' ORDER BY id LIMIT 1), 9223372036854775807)`)
 	})
 }
