@@ -277,8 +277,12 @@ func TestQueuingDoesNotWaitForALongUpdate(t *testing.T) {
 		<-inside
 		before := len(names(t, s))
 		var tickets []store.Ticket
+		began := time.Now()
 		for range 3 {
 			tickets = append(tickets, enqueue(t, s, named(who)))
+		}
+		if took := time.Since(began); took > 10*time.Second { // it waits for a quarter of a second, and would wait for half a minute
+			t.Errorf("it took %v while %s was in its turn", took, who)
 		}
 		if n := len(names(t, s)); n != before {
 			t.Errorf("%d entries came while %s was in its turn", n-before, who)
