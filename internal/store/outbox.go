@@ -154,7 +154,7 @@ type outbox struct {
 
 	leading atomic.Bool   // this process brings what is queued into the log
 	turn    chan struct{} // holds a token while it does
-	append  func(group []*queuing, begun *atomic.Bool) error
+	record  func(group []*queuing, begun *atomic.Bool) error
 	near    chan struct{} // rung when something was queued meanwhile
 	moved   chan []movedTicket
 	ctx     context.Context
@@ -175,10 +175,10 @@ type queuing struct {
 // queuers is how many transactions of one process queue at once: while one waits for the disk, another collects.
 const queuers = 2
 
-// newOutbox makes an outbox. The process that brings what is queued into the log calls append for what it queues itself.
-func newOutbox(config *pgx.ConnConfig, append func([]*queuing, *atomic.Bool) error) *outbox {
+// newOutbox makes an outbox. The process that brings what is queued into the log calls record for what it queues itself.
+func newOutbox(config *pgx.ConnConfig, record func([]*queuing, *atomic.Bool) error) *outbox {
 	o := &outbox{
-		config: config, append: append, db: stdlib.OpenDB(*config, stdlib.OptionAfterConnect(prepareWriter)),
+		config: config, record: record, db: stdlib.OpenDB(*config, stdlib.OptionAfterConnect(prepareWriter)),
 		queue: make(chan *queuing), bell: make(chan struct{}, 1), await: make(chan *awaiting),
 		near: make(chan struct{}, 1), moved: make(chan []movedTicket), turn: make(chan struct{}, 1),
 	}
@@ -266,7 +266,7 @@ func (o *outbox) straight(q *queuing) (group []*queuing, err error) {
 	var begun atomic.Bool // by the transaction, or by who waits no longer for it
 	ended := make(chan error, 1)
 	o.all.Go(func() {
-		ended <- o.append(group, &begun)
+		ended <- o.record(group, &begun)
 		<-o.turn
 	})
 	select {
