@@ -56,6 +56,8 @@ type Snapshot struct {
 	Replace bool  `json:"replace,omitempty"` // the request gave the whole object
 	Based   int64 `json:"based,omitempty"`   // the version from which the request was made, which the source has checked; 0: not said
 	Deleted bool  `json:"deleted,omitempty"` // the object went away
+	// Answered is when the source had answered the request, by its own clock: its counter had come to Version by then. Zero is not known.
+	Answered time.Time `json:"answered,omitzero"`
 }
 
 // A Stamp says which version of an object this is, by the source's own counters. Zero is not known.

@@ -20,7 +20,8 @@ type version struct {
 	unnamed bool  // the object changed where the request named nothing
 	sound   bool  // the count shows that no change of intent is
 	written bool  // what the object notes of its writers, or what the request was made from, shows that no version is
-	idle    bool  // it wrote nothing
+	idle    bool  // it wrote nothing, and the version before is the same
+	stood   bool  // it wrote nothing, and the version is of a write that is missing
 }
 
 // walk puts the versions that the events carry into the order of the object's own counter.
@@ -60,6 +61,7 @@ func (s *scene) outside(d *deed) bool {
 
 // link compares each version with the one before it.
 func (s *scene) link(all []version) []version {
+	s.markStood(all)
 	prev := version{object: s.Before, stamp: s.BeforeStamp, counted: true}
 	for i := range all {
 		all[i].linkTo(prev)
@@ -76,6 +78,8 @@ func (v *version) linkTo(prev version) {
 		v.object = overlay(prev.object, state.Object)
 	}
 	v.idle = v.stamp.Version > 0 && v.stamp.Version == prev.stamp.Version
+	v.stood = v.stood && !v.idle
+	v.broken = v.stood
 	differs := intentDiffers(prev.object, v.object)
 	if !v.counted && prev.stamp.Generation > 0 {
 		v.stamp.Generation = prev.stamp.Generation
@@ -86,7 +90,7 @@ func (v *version) linkTo(prev version) {
 	}
 	if v.counted && prev.stamp.Generation > 0 && !state.Deleted {
 		steps := v.stamp.Generation - prev.stamp.Generation
-		if differs || steps == 1 && noted(prev.object) != noted(v.object) {
+		if !v.stood && (differs || steps == 1 && noted(prev.object) != noted(v.object)) {
 			steps-- // deployments count their annotations, too
 		}
 		v.missing = max(0, steps)
@@ -97,6 +101,9 @@ func (v *version) linkTo(prev version) {
 
 // examine looks for signs of a version between, beside the counter.
 func (v *version) examine(prev version) {
+	if v.stood {
+		return
+	}
 	state := v.deed.State
 	if state.Replace && state.Based > 0 && prev.stamp.Version > 0 {
 		v.broken = state.Based != prev.stamp.Version
@@ -355,6 +362,9 @@ func (s *scene) judge(v *view) verdict {
 		}
 		state = now
 		out.author = i
+		if ver.stood {
+			continue // it is another's
+		}
 		out.chain = append(out.chain, ver.deed)
 		out.states = append(out.states, at)
 	}
@@ -378,6 +388,8 @@ func (s *scene) complete(v *view, author int) (g grade, why string) {
 	gap := ver.broken || ver.missing > 0
 	intent := len(v.names) > 0 && v.names[0] != "metadata" // what the generation counts
 	switch {
+	case ver.stood:
+		return "", "the request wrote nothing: the value stood when it came, and the event that brought it is missing"
 	case known && !asserted && (gap || !ver.written):
 		return "", "the value came with a version whose request does not name it: an event before it is missing"
 	case gap && ver.deed.State.Replace:
@@ -397,7 +409,7 @@ func (s *scene) stays(v *view, author int) (g grade, why string) {
 	last := s.versions[author].stamp.Generation
 	for _, ver := range s.versions[author+1:] {
 		asserted, _ := s.asserts(v, ver)
-		if ver.missing > 1 || asserted && !ver.idle && (ver.missing > 0 || ver.broken) {
+		if ver.missing > 1 || asserted && !ver.idle && !ver.stood && (ver.missing > 0 || ver.broken) {
 			return gradeAsserted, reason
 		}
 		last = ver.stamp.Generation

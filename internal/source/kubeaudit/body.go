@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/taffrail-dev/taffrail"
 )
@@ -17,7 +18,9 @@ func bodies(e *taffrail.Event, r record) (err error) {
 	if e.Response, err = body("responseObject", r.ResponseObject); err != nil {
 		return err
 	}
-	e.State = snapshot(*e, r)
+	if e.State = snapshot(*e, r); e.State != nil && r.Stage == "ResponseComplete" {
+		e.State.Answered, _ = time.Parse(time.RFC3339Nano, r.StageTimestamp) // zero where it is none
+	}
 	if uid := at(e.Response, "metadata", "uid"); e.State != nil && uid.Text() != "" {
 		e.Refs = append(e.Refs, uid.Text())
 	}

@@ -1,0 +1,113 @@
+package correlate
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/taffrail-dev/taffrail"
+)
+
+// A look is a version of another object, as its source answered.
+type look struct {
+	version         int64
+	asked, answered float64 // seconds after the start of the window
+	source          string
+}
+
+func (l look) event() taffrail.Event {
+	e := taffrail.Event{
+		ID: taffrail.EventID(fmt.Sprintf("other-%d", l.version)), Source: "kubeaudit", Action: "apps:patch deployments", Time: seconds(l.asked), Refs: []string{"kubernetes:apps/deployments/shop/other"},
+		State: &taffrail.Snapshot{Stamp: taffrail.Stamp{Version: l.version}, Object: taffrail.Null(), Asserts: taffrail.Unknown()},
+	}
+	if l.source != "" {
+		e.Source = l.source
+	}
+	if l.answered > 0 {
+		e.State.Answered = seconds(l.answered)
+	}
+	return e
+}
+
+func seconds(n float64) time.Time {
+	return start.Add(time.Duration(n * float64(time.Second)))
+}
+
+// A write was lost, and the same manager asked for the same within the second: the object notes that it was written in that second by that name, and
+// nothing in its own versions tells the two apart. What others were answered in between does.
+func TestWhatOthersWereAnsweredShowsThatAWriteIsMissing(t *testing.T) {
+	noted := func(replicas int, second string) string {
+		return fmt.Sprintf(`{"metadata":{"managedFields":[{"manager":"m","operation":"Update","time":"2026-01-01T00:00:%s"}]},"spec":{"replicas":%d}}`, second, replicas)
+	}
+	patch := func(id string) write {
+		return write{id: id, version: 12, generation: 2, object: noted(3, "12Z"), asserts: `{"spec":{"replicas":3}}`}
+	}
+	first := look{version: 11, asked: 5, answered: 5.1} // between two versions of ours: the counters are one
+	between := look{version: 13, asked: 11.2, answered: 11.8}
+	for _, tc := range []struct {
+		name   string
+		looks  []look
+		writes []write
+		want   string
+	}{
+		{"nobody else", nil, []write{patch("b")}, "proved b"},
+		{"another's write between", []look{first, between}, []write{patch("b")}, "unexplained"},
+		{"the write is there", []look{first, between}, []write{patch("a"), patch("b")}, "proved a"},
+		{"answered after it was asked for", []look{first, {version: 13, asked: 11.2, answered: 12.5}}, []write{patch("b")}, "proved b"},
+		{"it is not said when that was answered", []look{first, {version: 13, asked: 11.2}}, []write{patch("b")}, "proved b"},
+		{"an earlier version", []look{first}, []write{patch("b")}, "proved b"},
+		{"nothing shows that the counters are one", []look{between}, []write{patch("b")}, "proved b"},
+		{"another counter", []look{{version: 9011, asked: 5, answered: 5.1}, {version: 9013, asked: 11.2, answered: 11.8}}, []write{patch("b")}, "proved b"},
+		{"a like counter, at other times", []look{{version: 11, asked: -5, answered: -4}, between}, []write{patch("b")}, "proved b"},
+		{"of another source", []look{{version: 11, asked: 5, answered: 5.1, source: "other"}, {version: 13, asked: 11.2, answered: 11.8, source: "other"}}, []write{patch("b")}, "proved b"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			q := deployment(t, taffrail.Stamp{Version: 12, Generation: 2}, tc.writes...)
+			q.Resources[0].Before, q.Resources[0].After = value(t, noted(1, "01Z")), value(t, noted(3, "12Z"))
+			for i := range q.Events {
+				q.Events[i].Writer = "m"
+				if q.Events[i].ID == "a" {
+					q.Events[i].Time = seconds(11)
+				}
+			}
+			for _, l := range tc.looks {
+				q.Events = append(q.Events, l.event())
+			}
+			if c := one(t, q); told(c) != tc.want {
+				t.Errorf("got %s, want %s: %s", told(c), tc.want, c.Reason)
+			}
+		})
+	}
+}
+
+// What a request that wrote nothing shows is a reading: it takes nothing from those who wrote before it or after it.
+func TestAReadingBetweenTakesNothingFromOthers(t *testing.T) {
+	looks := []look{{version: 11, asked: 5, answered: 5.1}, {version: 14, asked: 13.2, answered: 13.8}}
+	reading := write{id: "b", version: 13, generation: 2, object: object(3, "2"), asserts: `{"metadata":{"labels":{"a":"2"}}}`}
+	for _, tc := range []struct {
+		name   string
+		last   taffrail.Stamp
+		writes []write
+		want   string
+	}{
+		{"before it", taffrail.Stamp{Version: 13, Generation: 2}, []write{{id: "a", version: 12, generation: 2, object: object(3, "1"), asserts: `{"spec":{"replicas":3}}`}, reading}, "proved a"},
+		{"after it", taffrail.Stamp{Version: 16, Generation: 4}, []write{
+			reading, {id: "c", version: 15, generation: 3, object: object(5, "2"), asserts: `{"spec":{"replicas":5}}`}, {id: "d", version: 16, generation: 4, object: object(3, "2"), asserts: `{"spec":{"replicas":3}}`},
+		}, "proved d"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			q := deployment(t, tc.last, tc.writes...)
+			for i := range q.Events {
+				if q.Events[i].ID == "b" {
+					q.Events[i].Time = seconds(13.9)
+				}
+			}
+			for _, l := range looks {
+				q.Events = append(q.Events, l.event())
+			}
+			if c := one(t, q); told(c) != tc.want {
+				t.Errorf("got %s, want %s: %s", told(c), tc.want, c.Reason)
+			}
+		})
+	}
+}
