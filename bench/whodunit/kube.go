@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -244,11 +245,47 @@ func recordKubernetes(ctx context.Context, o options) (items []item, err error) 
 		return nil, err
 	}
 	defer c.stop()
-	var tales []*kubeTale
+	tales, err := c.tellAll(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	records, err := c.audited()
+	if err != nil {
+		return nil, err
+	}
+	for n, t := range tales {
+		beside := []string{tales[(n+1)%len(tales)].name, tales[(n+4)%len(tales)].name} // another of its kind, mostly, and one of another kind
+		log := t.excerpt(records, beside)
+		for i := range kubeDials {
+			items = append(items, t.item(log, i))
+		}
+	}
+	return items, nil
+}
+
+// audited are the records of the audit log, in its order.
+func (c *cluster) audited() (records []m, err error) {
+	err = eachLine(filepath.Join(c.folder, "audit.log"), func(line []byte) error {
+		var r m
+		d := json.NewDecoder(bytes.NewReader(line))
+		d.UseNumber()
+		err := d.Decode(&r)
+		records = append(records, r)
+		return err
+	})
+	return records, err
+}
+
+// A round lasts this long at least. Objects note who wrote them to the second, and on a real cluster seconds lie between most writes of one.
+const round = 1200 * time.Millisecond
+
+// tellAll has all objects side by side, so that the events of others stand between those of one: in each round each is changed once, in any order, and
+// at times twice in a row.
+func (c *cluster) tellAll(ctx context.Context, o options) (tales []*kubeTale, err error) {
 	for seed := o.first; seed < o.first+o.seeds; seed++ {
 		for _, k := range kubeKinds() {
 			for n := range 4 {
-				t, err := c.tell(ctx, k, seed, n)
+				t, err := c.begin(ctx, k, seed, n)
 				if err != nil {
 					return nil, fmt.Errorf("%s, seed %d: %w", k.kind, seed, err)
 				}
@@ -256,31 +293,19 @@ func recordKubernetes(ctx context.Context, o options) (items []item, err error) 
 			}
 		}
 	}
-	records, err := c.audited()
-	if err != nil {
-		return nil, err
-	}
-	for _, t := range tales {
-		for i := range kubeDials {
-			items = append(items, t.item(records, i))
+	r := rand.New(rand.NewPCG(uint64(o.first), uint64(o.seeds)))
+	next := time.NewTicker(round)
+	defer next.Stop()
+	for left := slices.Clone(tales); len(left) > 0; <-next.C {
+		r.Shuffle(len(left), func(i, j int) { left[i], left[j] = left[j], left[i] })
+		for _, t := range left {
+			if err := t.proceed(ctx, c, r.IntN(8) == 0); err != nil {
+				return nil, fmt.Errorf("%s: %w", t.name, err)
+			}
 		}
+		left = slices.DeleteFunc(left, func(t *kubeTale) bool { return t.deeds == 0 })
 	}
-	return items, nil
-}
-
-// audited are the records of the audit log, by the name of their object.
-func (c *cluster) audited() (map[string][]m, error) {
-	byName := map[string][]m{}
-	err := eachLine(filepath.Join(c.folder, "audit.log"), func(line []byte) error {
-		var r m
-		d := json.NewDecoder(bytes.NewReader(line))
-		d.UseNumber()
-		err := d.Decode(&r)
-		name := str(at(r, "objectRef", "name"))
-		byName[name] = append(byName[name], r)
-		return err
-	})
-	return byName, err
+	return tales, nil
 }
 
 // A kubeTale is what happened to one object.
@@ -292,9 +317,11 @@ type kubeTale struct {
 	start, end    time.Time
 	before, after m
 	first         map[string]string
+	deeds         int // that are to come
 }
 
-func (c *cluster) tell(ctx context.Context, k kubeKind, seed, n int) (*kubeTale, error) {
+// begin makes the object, and reads it for the first time.
+func (c *cluster) begin(ctx context.Context, k kubeKind, seed, n int) (*kubeTale, error) {
 	t := &kubeTale{k: k, seed: seed, name: fmt.Sprintf("%s-%d-%d", strings.ToLower(k.kind), seed, n)}
 	t.r, t.writers = rand.New(rand.NewPCG(uint64(seed*100+n), uint64(len(k.kind)))), map[string]writer{}
 	object := clone(k.spec)
@@ -307,13 +334,20 @@ func (c *cluster) tell(ctx context.Context, k kubeKind, seed, n int) (*kubeTale,
 		return nil, err
 	}
 	t.before, t.first, t.start = t.after, maps.Clone(t.state), time.Now()
-	for range 1 + t.r.IntN(8) {
-		if err := t.deed(ctx, c); err != nil {
-			return nil, err
-		}
-	}
-	t.end = time.Now()
+	t.deeds = 1 + t.r.IntN(8)
 	return t, nil
+}
+
+// proceed changes the object once, or twice in a row.
+func (t *kubeTale) proceed(ctx context.Context, c *cluster, twice bool) error {
+	if err := t.deed(ctx, c); err != nil {
+		return err
+	}
+	t.deeds, t.end = t.deeds-1, time.Now()
+	if twice && t.deeds > 0 {
+		return t.proceed(ctx, c, false)
+	}
+	return nil
 }
 
 // read notes the object as it is now.
@@ -423,16 +457,33 @@ func mergedList(old, v any) any {
 	return was
 }
 
+// excerpt is what the log says of the object, and of some others in the meantime: an audit log tells of all, and a case of a few is small.
+func (t *kubeTale) excerpt(records []m, beside []string) []m {
+	return slices.DeleteFunc(slices.Clone(records), func(r m) bool {
+		if t.owns(r) {
+			return false
+		}
+		received, err := time.Parse(time.RFC3339Nano, str(r["requestReceivedTimestamp"]))
+		return !slices.Contains(beside, str(at(r, "objectRef", "name"))) || err != nil || received.Before(t.start) || received.After(t.end)
+	})
+}
+
+func (t *kubeTale) owns(record m) bool { return at(record, "objectRef", "name") == any(t.name) }
+
 // item is the tale with the log in one state.
-func (t *kubeTale) item(records map[string][]m, i int) item {
+func (t *kubeTale) item(log []m, i int) item {
 	d := kubeDials[i]
-	r := rand.New(rand.NewPCG(uint64(t.seed), uint64(i*1000)+uint64(len(t.name))))
+	own, others := rand.New(rand.NewPCG(uint64(t.seed), uint64(i*1000)+uint64(len(t.name)))), rand.New(rand.NewPCG(uint64(t.seed), uint64(i)))
 	id := fmt.Sprintf("kubernetes-%s-%s-%02.0f", t.name, d.level, d.missing*100)
 	address := t.k.version + "/" + t.k.kind + "/shop/" + t.name
 	c := whodunitCase{Format: "taffrail.whodunit/1", ID: id, Window: window{t.start.UTC(), t.end.UTC()}, Now: t.end.Add(time.Hour).UTC()}
 	c.Resources = []resource{{Address: address, Type: t.k.kind, IDs: []string{str(at(t.after, "metadata", "uid")), "shop/" + t.name, t.name}, Before: t.before, After: t.after}}
 	kept, present := []m{}, map[string]bool{}
-	for _, record := range records[t.name] {
+	for _, record := range log {
+		r := others
+		if t.owns(record) {
+			r = own
+		}
 		if r.Float64() < d.missing {
 			continue
 		}
