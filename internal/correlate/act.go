@@ -135,6 +135,8 @@ func (s *scene) admit(e *act, via string) {
 		why = "it was a rehearsal"
 	case e.Read:
 		why = "it only reads"
+	case s.ids.elsewhere(e):
+		why = "it is about another object"
 	case s.another(e):
 		why = "it is about another part of the same object"
 	}

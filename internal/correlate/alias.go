@@ -15,6 +15,7 @@ type aliases struct {
 	forms   map[string]bool // name -> strong
 	arns    []string        // for what lies below the resource
 	service string          // as actions name it; empty: not known
+	object  []string        // of Kubernetes: the kind, the namespace and the name
 	words   []string        // of the resource's type
 }
 
@@ -80,13 +81,36 @@ func (a *aliases) addKubernetes(address string) {
 	if group == "core" {
 		group = ""
 	}
+	a.object = []string{strings.ToLower(kind), namespace, name}
 	for _, resource := range plurals(kind) {
 		a.forms["kubernetes:"+strings.Join([]string{group, resource, namespace, name}, "/")] = true
-		if namespace == "_" || namespace == "-" || namespace == "cluster" {
+		if clusterWide(namespace) {
 			a.forms["kubernetes:"+strings.Join([]string{group, resource, "", name}, "/")] = true
 		}
 	}
 	a.service = ""
+}
+
+// clusterWide says whether an address has this in the place of a namespace where there is none.
+func clusterWide(namespace string) bool {
+	return namespace == "_" || namespace == "-" || namespace == "cluster"
+}
+
+// elsewhere says whether an event of Kubernetes is about another object, which has the name of ours as well or mentions it: an object changes by
+// requests for itself alone. A resource whose name begins like the kind's may be called so by an odd plural.
+func (a *aliases) elsewhere(e *act) bool {
+	for _, ref := range e.Refs {
+		path, ok := strings.CutPrefix(ref, "kubernetes:")
+		on := strings.Split(path, "/") // group, resource, namespace, name
+		if !ok || len(on) != 4 || a.object == nil || a.forms[plainText(ref)] {
+			continue
+		}
+		kind, namespace, name := a.object[0], a.object[1], a.object[2]
+		if on[3] != name || on[2] != namespace && !clusterWide(namespace) || !strings.HasPrefix(on[1], kind[:min(len(kind), 3)]) {
+			return true
+		}
+	}
+	return false
 }
 
 // plurals are what a kind's objects may be called in URLs.

@@ -369,6 +369,9 @@ func (s *scene) judge(v *view) verdict {
 		out.states = append(out.states, at)
 	}
 	if out.author < 0 {
+		if s.outrun(v) {
+			out.missing, out.why = true, "no version that an event carries has the value, and there is a later one: its event is missing"
+		}
 		return out
 	}
 	if state != target {
@@ -377,6 +380,12 @@ func (s *scene) judge(v *view) verdict {
 	out.grade, out.why = s.complete(v, out.author)
 	out.missing = out.grade == ""
 	return out
+}
+
+// outrun says whether the object has a version after all that events carry, where every event that may have changed it carries one.
+func (s *scene) outrun(v *view) bool {
+	last := s.versions[len(s.versions)-1].stamp.Version
+	return last > 0 && s.AfterStamp.Version > last && !slices.ContainsFunc(s.deeds, func(d *deed) bool { return d.State == nil && s.couldTouch(v, d) })
 }
 
 // complete grades an author: proved is one where no version is missing right before its own, and none after that could have taken the value

@@ -111,3 +111,50 @@ func TestAReadingBetweenTakesNothingFromOthers(t *testing.T) {
 		})
 	}
 }
+
+// An event that shows the whole object as it left it did not bring a value that is not there, whatever stands in its request.
+func TestNoVersionHasTheValue(t *testing.T) {
+	noted := write{id: "a", version: 11, generation: 1, object: `{"metadata":{"annotations":{"team":"x"}}}`, asserts: `{"metadata":{"annotations":{"team":"x"}}}`}
+	bare := write{id: "b", version: 12}.bare("apps:patch deployments")
+	for _, tc := range []struct {
+		name string
+		last taffrail.Stamp
+		more []taffrail.Event
+		want string
+	}{
+		{"there is a later version", taffrail.Stamp{Version: 12, Generation: 2}, nil, "unexplained"},
+		{"it may be that of an event that does not show it", taffrail.Stamp{Version: 12, Generation: 2}, []taffrail.Event{bare}, "named"},
+		{"there is none", taffrail.Stamp{Version: 11, Generation: 1}, nil, "named"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			q := deployment(t, tc.last, noted)
+			q.Resources[0].Before, q.Resources[0].After = value(t, `{"metadata":{}}`), value(t, `{"metadata":{"annotations":{"team":"x"},"labels":{"team":"x"}}}`)
+			q.Resources[0].Changes = []taffrail.Change{{Path: pathOf(t, "metadata.labels.team"), Before: taffrail.Null(), After: taffrail.String("x")}}
+			q.Events = append(q.Events, tc.more...)
+			c := one(t, q)
+			if got := map[bool]string{true: "named", false: string(c.Tier)}[c.Event != nil]; got != tc.want {
+				t.Errorf("got %s, want %s: %s", told(c), tc.want, c.Reason)
+			}
+		})
+	}
+}
+
+// A name may be that of objects of several kinds, and some name others. What an event shows of another object is no version of ours.
+func TestObjectsOfTheSameName(t *testing.T) {
+	ours := write{id: "a", version: 11, generation: 2, object: `{"metadata":{"name":"web"},"spec":{"replicas":3}}`, asserts: `{"spec":{"replicas":3}}`}.event(t)
+	for ref, want := range map[string]string{
+		"apps/statefulsets/shop/web": "proved a", "apps/deployments/other/web": "proved a", "autoscaling/horizontalpodautoscalers/shop/scaler": "proved a",
+		"apps/deployments/shop/web": "proved b", "example/deploymentes/shop/web": "proved b",
+	} {
+		t.Run(ref, func(t *testing.T) {
+			theirs := write{id: "b", version: 13, generation: 4, object: `{"metadata":{"name":"web"},"spec":{"replicas":3}}`, asserts: `{"spec":{"replicas":3}}`}.event(t)
+			away := write{id: "c", version: 12, generation: 3, object: `{"metadata":{"name":"web"},"spec":{"replicas":1}}`, asserts: `{"spec":{"replicas":1}}`}.event(t)
+			theirs.Refs, away.Refs = []string{"kubernetes:" + ref}, []string{"kubernetes:" + ref}
+			q := deployment(t, taffrail.Stamp{Version: 13, Generation: 2})
+			q.Resources[0].IDs, q.Events = []string{"shop/web", "web"}, []taffrail.Event{ours, away, theirs}
+			if c := one(t, q); told(c) != want {
+				t.Errorf("got %s, want %s: %s", told(c), want, c.Reason)
+			}
+		})
+	}
+}
