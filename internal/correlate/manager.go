@@ -1,6 +1,7 @@
 package correlate
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -42,19 +43,84 @@ func restates(v *view, d *deed) bool {
 	return version.Text() != "" && manager != ""
 }
 
-// owner is the manager of a field, and when it wrote last. Where several share the field, the newest counts.
-func owner(object taffrail.Value, v *view) (manager string, when time.Time) {
+// A note is what an object says of one who wrote it: the name under which, when anything changed by it last, to the second, and the fields it owns.
+type note struct {
+	manager, operation, subresource string
+	at                              time.Time
+	fields                          taffrail.Value
+}
+
+// key is what there is one note for.
+func (n note) key() string {
+	return strings.Join([]string{n.manager, n.operation, n.subresource}, "\x00")
+}
+
+// notesOf are the notes of an object, in its order.
+func notesOf(object taffrail.Value) (notes []note) {
 	meta, _ := object.Field("metadata")
 	list, _ := meta.Field("managedFields")
 	for e := range list.Elems() {
-		fields, _ := e.Field("fieldsV1")
-		at, _ := e.Field("time")
-		t, err := time.Parse(time.RFC3339, at.Text())
-		if err != nil || t.Before(when) || !owns(fields, v.names) {
+		text := func(field string) string { v, _ := e.Field(field); return v.Text() }
+		at, err := time.Parse(time.RFC3339, text("time"))
+		if err != nil {
 			continue
 		}
-		name, _ := e.Field("manager")
-		manager, when = name.Text(), t
+		fields, _ := e.Field("fieldsV1")
+		notes = append(notes, note{text("manager"), text("operation"), text("subresource"), at, fields})
+	}
+	return notes
+}
+
+// managersOf says when each who wrote an object did last.
+func managersOf(object taffrail.Value) map[string]time.Time {
+	found := map[string]time.Time{}
+	for _, n := range notesOf(object) {
+		found[n.key()] = n.at
+	}
+	return found
+}
+
+// wrote says whether a note may be of this event: the server writes it between request and answer.
+func (d *deed) wrote(n note) bool {
+	until := d.Time.Add(time.Second)
+	if d.State != nil && d.State.Answered.After(d.Time) {
+		until = d.State.Answered
+	}
+	return d.Writer == n.manager && !n.at.Before(d.Time.Truncate(time.Second)) && !n.at.After(until)
+}
+
+// untold says whether an object has a note of a write by an owner of the field, since the first reading, that no event accounts for: one is missing,
+// and may have brought the value.
+func (s *scene) untold(v *view, object taffrail.Value) bool {
+	before := managersOf(s.Before)
+	return slices.ContainsFunc(notesOf(object), func(n note) bool {
+		was, known := before[n.key()]
+		old := known && !n.at.After(was) || !known && n.at.Before(s.Start.Truncate(time.Second))
+		return !old && owns(n.fields, v.names) && !slices.ContainsFunc(s.deeds, func(d *deed) bool { return d.wrote(n) })
+	})
+}
+
+// brought says whether the notes of a version bear its event out: its writer owns the field and wrote in that second. Where nobody owns it, they do not
+// speak against it.
+func (v *view) brought(ver version) bool {
+	owned := false
+	for _, n := range notesOf(ver.object) {
+		if owns(n.fields, v.names) {
+			owned = true
+			if ver.deed.wrote(n) {
+				return true
+			}
+		}
+	}
+	return !owned
+}
+
+// owner is the manager of a field, and when it wrote last. Where several share the field, the newest counts.
+func owner(object taffrail.Value, v *view) (manager string, when time.Time) {
+	for _, n := range notesOf(object) {
+		if !n.at.Before(when) && owns(n.fields, v.names) {
+			manager, when = n.manager, n.at
+		}
 	}
 	return manager, when
 }

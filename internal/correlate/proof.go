@@ -221,24 +221,6 @@ func wroteIn(object taffrail.Value, writer string, at time.Time) bool {
 	return false
 }
 
-func managersOf(object taffrail.Value) map[string]time.Time {
-	meta, _ := object.Field("metadata")
-	list, _ := meta.Field("managedFields")
-	found := map[string]time.Time{}
-	for e := range list.Elems() {
-		var name []string
-		for _, field := range []string{"manager", "operation", "subresource"} {
-			v, _ := e.Field(field)
-			name = append(name, v.Text())
-		}
-		at, _ := e.Field("time")
-		if t, err := time.Parse(time.RFC3339, at.Text()); err == nil {
-			found[strings.Join(name, "\x00")] = t
-		}
-	}
-	return found
-}
-
 // volatileMeta is what the server writes by itself.
 var volatileMeta = []string{"resourceVersion", "generation", "managedFields", "uid", "creationTimestamp", "selfLink", "deletionTimestamp", "deletionGracePeriodSeconds"}
 
@@ -401,6 +383,8 @@ func (s *scene) complete(v *view, author int) (g grade, why string) {
 		return "", "the request wrote nothing: the value stood when it came, and the event that brought it is missing"
 	case known && !asserted && (gap || !ver.written):
 		return "", "the value came with a version whose request does not name it: an event before it is missing"
+	case !ver.deed.State.Partial && !v.brought(ver) && s.untold(v, ver.object):
+		return "", "the object notes that another wrote the field: the event that brought the value is missing"
 	case gap && ver.deed.State.Replace:
 		return gradeRewrite, "a version before it is missing, which may have brought the value already"
 	case gap:
@@ -409,6 +393,8 @@ func (s *scene) complete(v *view, author int) (g grade, why string) {
 		return gradeAsserted, "nothing shows that no version before it is missing"
 	case known && !asserted, ver.unnamed && !(intent && ver.sound):
 		return gradeAsserted, "the object changed where the request named nothing"
+	case s.untold(v, ver.object), s.untold(v, s.After):
+		return gradeAsserted, "the object notes a write of the field that no event tells of"
 	}
 	return s.stays(v, author)
 }
