@@ -46,7 +46,7 @@ func restates(v *view, d *deed) bool {
 // A note is what an object says of one who wrote it: the name under which, when anything changed by it last, to the second, and the fields it owns.
 type note struct {
 	manager, operation, subresource string
-	at                              time.Time
+	at                              time.Time // zero: servers do not say it of those who scaled
 	fields                          taffrail.Value
 }
 
@@ -55,33 +55,39 @@ func (n note) key() string {
 	return strings.Join([]string{n.manager, n.operation, n.subresource}, "\x00")
 }
 
-// notesOf are the notes of an object, in its order.
+// notesOf are the notes of an object, in its order, but for those without a time of who came to own what stood already, and brought nothing.
 func notesOf(object taffrail.Value) (notes []note) {
 	meta, _ := object.Field("metadata")
 	list, _ := meta.Field("managedFields")
 	for e := range list.Elems() {
 		text := func(field string) string { v, _ := e.Field(field); return v.Text() }
-		at, err := time.Parse(time.RFC3339, text("time"))
-		if err != nil {
+		n := note{manager: text("manager"), operation: text("operation"), subresource: text("subresource")}
+		n.fields, _ = e.Field("fieldsV1")
+		var err error
+		if n.at, err = time.Parse(time.RFC3339, text("time")); err != nil && n.subresource == "" {
 			continue
 		}
-		fields, _ := e.Field("fieldsV1")
-		notes = append(notes, note{text("manager"), text("operation"), text("subresource"), at, fields})
+		notes = append(notes, n)
 	}
 	return notes
 }
 
-// managersOf says when each who wrote an object did last.
+// managersOf says when each who wrote an object did last, as far as it is noted.
 func managersOf(object taffrail.Value) map[string]time.Time {
 	found := map[string]time.Time{}
 	for _, n := range notesOf(object) {
-		found[n.key()] = n.at
+		if !n.at.IsZero() {
+			found[n.key()] = n.at
+		}
 	}
 	return found
 }
 
 // wrote says whether a note may be of this event: the server writes it between request and answer.
 func (d *deed) wrote(n note) bool {
+	if n.at.IsZero() {
+		return d.Writer == n.manager && strings.HasSuffix(d.Action, n.subresource)
+	}
 	until := d.Time.Add(time.Second)
 	if d.State != nil && d.State.Answered.After(d.Time) {
 		until = d.State.Answered
@@ -92,12 +98,19 @@ func (d *deed) wrote(n note) bool {
 // untold says whether an object has a note of a write by an owner of the field, since the first reading, that no event accounts for: one is missing,
 // and may have brought the value.
 func (s *scene) untold(v *view, object taffrail.Value) bool {
-	before := managersOf(s.Before)
+	before := notesOf(s.Before)
 	return slices.ContainsFunc(notesOf(object), func(n note) bool {
-		was, known := before[n.key()]
-		old := known && !n.at.After(was) || !known && n.at.Before(s.Start.Truncate(time.Second))
-		return !old && owns(n.fields, v.names) && !slices.ContainsFunc(s.deeds, func(d *deed) bool { return d.wrote(n) })
+		return s.isNew(n, before) && owns(n.fields, v.names) && !slices.ContainsFunc(s.deeds, func(d *deed) bool { return d.wrote(n) })
 	})
+}
+
+// isNew says whether a note was not there yet at the first reading.
+func (s *scene) isNew(n note, before []note) bool {
+	i := slices.IndexFunc(before, func(was note) bool { return was.key() == n.key() })
+	if i < 0 {
+		return n.at.IsZero() || !n.at.Before(s.Start.Truncate(time.Second))
+	}
+	return n.at.After(before[i].at)
 }
 
 // brought says whether the notes of a version bear its event out: its writer owns the field and wrote in that second. Where nobody owns it, they do not
