@@ -1,6 +1,8 @@
 package correlate
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/taffrail-dev/taffrail"
@@ -35,6 +37,76 @@ func TestTrap34_ManagersNameTheEventThatCannotBeSeenInto(t *testing.T) {
 			}
 			if got != tc.want {
 				t.Errorf("got %s by %s, want %q", told(c), c.Basis, tc.want)
+			}
+		})
+	}
+}
+
+// objectNoted is an object with notes of its writers: "manager operation subresource second", each of whom owns spec.replicas. A dash stands for what is not said.
+func objectNoted(replicas int, entries ...string) string {
+	var notes []string
+	for _, e := range entries {
+		part := strings.Fields(strings.ReplaceAll(e, "-", `""`))
+		at := ""
+		if part[3] != `""` {
+			at = `"time":"2026-01-01T00:00:` + part[3] + `Z",`
+		}
+		sub := strings.Trim(part[2], `"`)
+		notes = append(notes, fmt.Sprintf(`{"manager":%q,"operation":%q,"subresource":%q,%s"fieldsV1":{"f:spec":{"f:replicas":{}}}}`, part[0], part[1], sub, at))
+	}
+	return fmt.Sprintf(`{"metadata":{"managedFields":[%s]},"spec":{"replicas":%d}}`, strings.Join(notes, ","), replicas)
+}
+
+// A write that is missing is noted by the object, if nobody has written under that name since.
+func TestNotesTellOfWritesThatAreMissing(t *testing.T) {
+	const patch = `{"spec":{"replicas":3}}`
+	const creator = "creator Update - 00"
+	mine := func(entries ...string) write {
+		return write{id: "a", version: 12, object: objectNoted(3, entries...), asserts: patch}
+	}
+	scale := write{id: "s", version: 11, object: `{"spec":{"replicas":1}}`, asserts: `{"spec":{"replicas":1}}`, partial: true}
+	other := func(seconds int64, action string) taffrail.Event {
+		e := write{id: "k", version: seconds}.bare(action)
+		e.Writer = "k"
+		return e
+	}
+	for _, tc := range []struct {
+		name   string
+		before write // of a
+		a      write
+		after  []string
+		more   []taffrail.Event
+		want   string
+	}{
+		{"its own", write{}, mine("m Update - 12"), []string{"m Update - 12"}, nil, "proved"},
+		{"another's after it", write{}, mine("m Update - 12"), []string{"m Update - 12", "k Update - 15"}, nil, "not proved"},
+		{"another's after it, of which an event tells", write{}, mine("m Update - 12"), []string{"m Update - 12", "k Update - 15"}, []taffrail.Event{other(15, "apps:patch deployments")}, "proved"},
+		{"another's after it, of which no event tells in that second", write{}, mine("m Update - 12"), []string{"m Update - 12", "k Update - 15"}, []taffrail.Event{other(17, "apps:patch deployments")}, "not proved"},
+		{"of one who brought nothing", write{}, mine("m Update - 12"), []string{"m Update - 12", "k Apply - -"}, nil, "proved"},
+		{"of one who scaled, instead of its own", write{}, mine("k Update scale -"), []string{"k Update scale -"}, nil, "unexplained"},
+		{"of one who scaled, of which an event tells", write{}, mine("m Update - 12", "k Update scale -"), []string{"m Update - 12", "k Update scale -"}, []taffrail.Event{other(11, "apps:patch deployments/scale")}, "proved"},
+		{"of one who scaled, and an event of something else", write{}, mine("m Update - 12", "k Update scale -"), []string{"m Update - 12", "k Update scale -"}, []taffrail.Event{other(11, "apps:patch deployments")}, "not proved"},
+		{"its own, of an earlier second, behind a scale", scale, mine("m Update - 08"), []string{"m Update - 08"}, nil, "unexplained"},
+		{"its own, behind a scale", scale, mine("m Update - 12"), []string{"m Update - 12"}, nil, "proved"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			q := deployment(t, taffrail.Stamp{Version: 12}, tc.a)
+			if tc.before.id != "" {
+				q.Events = append(q.Events, tc.before.event(t))
+			}
+			for i := range q.Events {
+				q.Events[i].Writer = map[taffrail.EventID]string{"a": "m", "s": "s"}[q.Events[i].ID]
+			}
+			q.Events = append(q.Events, tc.more...)
+			q.Resources[0].BeforeStamp = taffrail.Stamp{Version: 10}
+			q.Resources[0].Before, q.Resources[0].After = value(t, objectNoted(1, creator)), value(t, objectNoted(3, tc.after...))
+			c := one(t, q)
+			got := string(c.Tier)
+			if tc.want == "not proved" && c.Tier != taffrail.TierProved && c.Tier != taffrail.TierUnexplained {
+				got = tc.want
+			}
+			if got != tc.want {
+				t.Errorf("got %s, want %s: %s", told(c), tc.want, c.Reason)
 			}
 		})
 	}
