@@ -87,6 +87,7 @@ func TestNotesTellOfWritesThatAreMissing(t *testing.T) {
 		{"of one who scaled, of which an event tells", write{}, mine("m Update - 12", "k Update scale -"), []string{"m Update - 12", "k Update scale -"}, []taffrail.Event{other(11, "apps:patch deployments/scale")}, "proved"},
 		{"of one who scaled, and an event of something else", write{}, mine("m Update - 12", "k Update scale -"), []string{"m Update - 12", "k Update scale -"}, []taffrail.Event{other(11, "apps:patch deployments")}, "not proved"},
 		{"its own, of an earlier second, behind a scale", scale, mine("m Update - 08"), []string{"m Update - 08"}, nil, "unexplained"},
+		{"another's before it, behind a scale, and gone since", scale, mine("m Update - 12", "k Update - 11"), []string{"m Update - 12"}, nil, "not proved"},
 		{"its own, behind a scale", scale, mine("m Update - 12"), []string{"m Update - 12"}, nil, "proved"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
