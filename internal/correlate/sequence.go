@@ -30,12 +30,17 @@ func (s *scene) markStood(all []version) {
 	}
 }
 
-// sightings are what all objects show of the counter that the versions are of, in the order of time, each as high as the one before it at least.
+// sightings are what other objects show of the counter that the versions are of, in the order of time, each as high as the one before it at least. Our
+// own cannot show more than they are: where a higher one of them was answered before, clocks differ.
 func (s *scene) sightings(source string, all []version) []sighting {
+	own := map[*act]bool{}
+	for _, d := range s.deeds {
+		own[d.act] = true
+	}
 	others, shared := map[string][]sighting{}, map[string]bool{}
 	from, to := s.reach(all)
 	for _, e := range s.events {
-		if e.Source != source || e.State == nil || e.State.Version == 0 || e.State.Answered.Before(e.Time) || len(e.Refs) == 0 {
+		if own[e] || e.Source != source || e.State == nil || e.State.Version == 0 || e.State.Answered.Before(e.Time) || len(e.Refs) == 0 {
 			continue
 		}
 		object := e.Refs[0]

@@ -3,6 +3,7 @@ package kubeaudit
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -66,6 +67,12 @@ func TestDecode(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"kubernetes:apps/deployments/shop/web", "u-1"}, e.Refs); diff != "" {
 		t.Error(diff)
+	}
+	if want := time.Date(2026, 1, 1, 0, 5, 0, 200_000_000, time.UTC); !e.State.Answered.Equal(want) {
+		t.Errorf("answered at %v, want %v", e.State.Answered, want)
+	}
+	if unsaid := decode(t, secret); !unsaid.State.Answered.IsZero() {
+		t.Errorf("answered at %v, of which nothing is said", unsaid.State.Answered)
 	}
 	if e.Writer != "kubectl-edit" {
 		t.Errorf("writer %q", e.Writer)
