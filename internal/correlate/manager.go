@@ -98,9 +98,14 @@ func (d *deed) wrote(n note) bool {
 // untold says whether an object has a note of a write by an owner of the field, since the first reading, that no event accounts for: one is missing,
 // and may have brought the value.
 func (s *scene) untold(v *view, object taffrail.Value) bool {
+	return s.untoldBy(object, func(n note) bool { return owns(n.fields, v.names) })
+}
+
+// untoldBy is the same of the notes that matter.
+func (s *scene) untoldBy(object taffrail.Value, matters func(note) bool) bool {
 	before := notesOf(s.Before)
 	return slices.ContainsFunc(notesOf(object), func(n note) bool {
-		return s.isNew(n, before) && owns(n.fields, v.names) && !slices.ContainsFunc(s.deeds, func(d *deed) bool { return d.wrote(n) })
+		return s.isNew(n, before) && matters(n) && !slices.ContainsFunc(s.deeds, func(d *deed) bool { return d.wrote(n) })
 	})
 }
 

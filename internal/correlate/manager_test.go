@@ -57,6 +57,19 @@ func objectNoted(replicas int, entries ...string) string {
 	return fmt.Sprintf(`{"metadata":{"managedFields":[%s]},"spec":{"replicas":%d}}`, strings.Join(notes, ","), replicas)
 }
 
+// The answer to a scale shows the replicas alone, and their new owner hides who brought them: a note of something else tells that an event is missing.
+func TestNotesBehindAScale(t *testing.T) {
+	for entry, want := range map[string]taffrail.Tier{"": taffrail.TierProved, `,{"manager":"k","operation":"Update","time":"2026-01-01T00:00:11Z","fieldsV1":{"f:metadata":{"f:labels":{}}}}`: ""} {
+		scale := write{id: "a", version: 13, object: `{"spec":{"replicas":3}}`, asserts: `{"spec":{"replicas":3}}`, partial: true}
+		q := deployment(t, taffrail.Stamp{Version: 13, Generation: 2}, scale)
+		q.Events[0].Action, q.Events[0].Writer = "apps:patch deployments/scale", "m"
+		q.Resources[0].After = value(t, `{"metadata":{"managedFields":[{"manager":"m","operation":"Update","subresource":"scale","fieldsV1":{"f:spec":{"f:replicas":{}}}}`+entry+`]},"spec":{"replicas":3}}`)
+		if c := one(t, q); (c.Tier == taffrail.TierProved) != (want == taffrail.TierProved) || c.Event == nil {
+			t.Errorf("%s: %s: %s", entry, told(c), c.Reason)
+		}
+	}
+}
+
 // A write that is missing is noted by the object, if nobody has written under that name since.
 func TestNotesTellOfWritesThatAreMissing(t *testing.T) {
 	const patch = `{"spec":{"replicas":3}}`

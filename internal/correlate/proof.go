@@ -393,6 +393,8 @@ func (s *scene) complete(v *view, author int) (g grade, why string) {
 		return gradeAsserted, "nothing shows that no version before it is missing"
 	case known && !asserted, ver.unnamed && !(intent && ver.sound):
 		return gradeAsserted, "the object changed where the request named nothing"
+	case ver.deed.State.Partial && s.untoldBy(s.After, func(note) bool { return true }):
+		return gradeAsserted, "the object notes a write that no event tells of, and the answer does not show what it left"
 	case s.untold(v, ver.object), s.untold(v, s.After):
 		return gradeAsserted, "the object notes a write of the field that no event tells of"
 	}
