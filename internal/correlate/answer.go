@@ -368,7 +368,7 @@ func (s *scene) settle(c *taffrail.Cause) {
 		unname(c, taffrail.TierAwaiting, "events from "+open.Format(time.RFC3339)+" on may still arrive")
 	case c.Event == nil:
 		c.Tier = taffrail.TierUnexplained
-		if s.missed(c) {
+		if s.whole("") {
 			c.Basis = BasisUnseen
 		}
 	case c.Tier == taffrail.TierUnexplained:

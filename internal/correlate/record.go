@@ -41,8 +41,3 @@ func (r Record) veryLossy() bool { return r.loses(8) }
 
 // lossyReason has no figures: they change with each answer, and the answer need not.
 const lossyReason = "the log loses events: for other changes that were asked about it had none"
-
-// missed says whether a change that nothing was found for is one whose event is missing.
-func (s *scene) missed(c *taffrail.Cause) bool {
-	return c.Event == nil && len(c.Candidates) == 0 && s.whole("") && s.openFrom("").IsZero()
-}

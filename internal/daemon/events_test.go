@@ -529,6 +529,47 @@ func TestALogThatLosesEventsIsNotTrustedWhole(t *testing.T) {
 	}
 }
 
+// TestWhatWasAnsweredSinceIsNotMissing has three things move whose events come late, and one move by itself, again and again: no event is lost.
+func TestWhatWasAnsweredSinceIsNotMissing(t *testing.T) {
+	w := newWorld("alpha", "beta", "gamma", "delta", "loose")
+	s := newSite(t, w)
+	d := s.start(t)
+	scanOnce(t, d)
+	second := func() int { return int(s.clock.Sub(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)).Seconds()) }
+	deliver := func(records ...taffrail.Record) {
+		s.deliveries = &deliveries{batches: []taffrail.Batch{{Records: records, Settled: s.clock.Add(time.Hour)}}}
+		importAll(t, d)
+	}
+	deliver(delivered{ID: "0", At: 1, Who: "eve", What: "GetThing", On: "alpha", Read: true}.record())
+	var late []taffrail.Record
+	for i, name := range []string{"alpha", "beta", "gamma"} {
+		w.find(name).Live = observe(name, "moved").Live
+		late = append(late, delivered{ID: fmt.Sprint("late ", i), At: second(), Who: "carol", What: "UpdateThing", On: name, Text: "moved"}.record())
+	}
+	scanOnce(t, d)
+	deliver(late...)
+	for i := range 4 {
+		w.find("loose").Live = observe("loose", fmt.Sprint("by itself ", i)).Live
+		scanOnce(t, d)
+	}
+	w.find("delta").Live = observe("delta", "moved").Live
+	deliver(delivered{ID: "1", At: second(), Who: "carol", What: "UpdateThing", On: "delta", Text: "moved"}.record())
+	r := scanOnce(t, d)
+	for _, drift := range r.Drifts {
+		c := drift.Causes.Changes[0]
+		if named := drift.Finding.Resource.Address != "thing.loose"; (c.Event != nil) != named || strings.HasSuffix(c.Basis, ", gapped") {
+			t.Errorf("%s: %+v", drift.Finding.Resource.Address, c)
+		}
+	}
+	missing := 0
+	for _, f := range bodies[taffrail.CauseFound](t, d) {
+		missing += f.Missing
+	}
+	if missing < 7 || len(r.Drifts) != 5 {
+		t.Errorf("%d were missing at a time, and %d things drift", missing, len(r.Drifts))
+	}
+}
+
 func TestManyNoticesFitAnEntry(t *testing.T) {
 	var all []taffrail.LogNotice
 	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)

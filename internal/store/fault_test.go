@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -136,9 +137,38 @@ func TestReadOnADiskWithoutRoom(t *testing.T) {
 	if err := os.Remove(ballast); err != nil {
 		t.Fatal(err)
 	}
-	update(t, open(t, folder, store.Write), named("after"))
+	// Locks are of a process: that others can write shows in another one.
+	writer := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestAppendFromOutside$")
+	writer.Env = append(os.Environ(), envOutside+"="+folder)
+	if out, err := writer.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
 	if got := names(t, reader); strings.Join(got, ",") != "before,after" {
 		t.Errorf("the log has %q", got)
+	}
+}
+
+// envOutside names the folder for TestAppendFromOutside.
+const envOutside = "TAFFRAIL_TEST_STORE_OUTSIDE"
+
+// TestAppendFromOutside is a part of other tests: it appends from a process of its own.
+func TestAppendFromOutside(t *testing.T) {
+	folder := os.Getenv(envOutside)
+	if folder == "" {
+		t.Skip("is a part of another test")
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	s, err := store.Open(ctx, folder, store.Write)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = s.Update(ctx, func(tx *store.Tx) error {
+		_, err := tx.Append(named("after"))
+		return err
+	})
+	if err := errors.Join(err, s.Close()); err != nil {
+		t.Fatal(err)
 	}
 }
 
