@@ -548,8 +548,11 @@ func TestWhatWasAnsweredSinceIsNotMissing(t *testing.T) {
 	}
 	scanOnce(t, d)
 	deliver(late...)
-	for i := range 4 {
-		w.find("loose").Live = observe("loose", fmt.Sprint("by itself ", i)).Live
+	still := w.find("loose").Live
+	for range 4 {
+		w.find("loose").Live = still
+		scanOnce(t, d)
+		w.find("loose").Live = observe("loose", "by itself").Live
 		scanOnce(t, d)
 	}
 	w.find("delta").Live = observe("delta", "moved").Live
