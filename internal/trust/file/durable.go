@@ -120,16 +120,12 @@ func makeFolder(path string) error {
 	return syncFolder(parent, nil)
 }
 
-// locked runs f under an advisory lock that all processes of this machine respect. The lock ends with the process. It makes
-// the lock's folder if need be.
+// locked runs f under an advisory lock that all processes of this machine respect. The lock ends with the process.
 func locked(ctx context.Context, path string, f func() error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if err := makeFolder(filepath.Dir(path)); err != nil {
-		return err
-	}
-	lock, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
+	lock, err := openLock(path)
 	if err != nil {
 		return err
 	}
@@ -138,6 +134,14 @@ func locked(ctx context.Context, path string, f func() error) error {
 		return fmt.Errorf("lock %s: %w", path, err)
 	}
 	return f()
+}
+
+// openLock makes the file of a lock, and its folder if need be, or opens it.
+func openLock(path string) (*os.File, error) {
+	if err := makeFolder(filepath.Dir(path)); err != nil {
+		return nil, err
+	}
+	return os.OpenFile(path, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
 }
 
 // tryLock locks an open file, if nobody else has.

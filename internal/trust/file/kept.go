@@ -1,9 +1,9 @@
 package file
 
 import (
+	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"sync"
 	"syscall"
 )
@@ -60,7 +60,7 @@ func (l *folderLock) try(path string) (bool, error) {
 // with the next try.
 func (l *folderLock) lock(path string) (bool, error) {
 	if l.file.file == nil {
-		if _, _, err := l.file.get(path, func() (*os.File, facts, error) { return makeLock(path) }); err != nil {
+		if err := l.open(path); err != nil {
 			return false, err
 		}
 	}
@@ -78,23 +78,24 @@ func (l *folderLock) lock(path string) (bool, error) {
 	return true, nil
 }
 
+// open opens the file for all tries to come.
+func (l *folderLock) open(path string) error {
+	f, err := openLock(path)
+	if err != nil {
+		return err
+	}
+	is, err := factsOf(f)
+	if err != nil {
+		return errors.Join(err, f.Close())
+	}
+	l.file = keptFile{f, is.id}
+	return nil
+}
+
 // unlock gives the lock free.
 func (l *folderLock) unlock() {
 	if err := syscall.Flock(int(l.file.file.Fd()), syscall.LOCK_UN); err != nil {
 		l.file.drop() // which ends it in any case
 	}
 	l.mu.Unlock()
-}
-
-// makeLock makes the file, and its folder if need be.
-func makeLock(path string) (*os.File, facts, error) {
-	if err := makeFolder(filepath.Dir(path)); err != nil {
-		return nil, facts{}, err
-	}
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
-	if err != nil {
-		return nil, facts{}, err
-	}
-	is, err := factsOf(f)
-	return f, is, err
 }
