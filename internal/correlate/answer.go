@@ -113,13 +113,13 @@ var (
 	sureGrades  = []grade{gradeModel, gradeWhole, gradeNamed, gradeReplaced, gradeUnset}
 	weakGrades  = append(slices.Clone(sureGrades), gradeLoose, gradeValue)
 	faintGrades = append(slices.Clone(weakGrades), gradeAnswer, gradeStray)
+	spans       = [][]place{{inside}, {early, inside}, {inside, late}, {early, inside, late}}
 	passes      = makePasses()
-	faintPasses = 4 // how many there are of the weakest sort, at the end
 )
 
 func makePasses() (all []pass) {
 	for _, grades := range [][]grade{sureGrades, weakGrades, faintGrades} {
-		for _, places := range [][]place{{inside}, {early, inside}, {inside, late}, {early, inside, late}} {
+		for _, places := range spans {
 			all = append(all, pass{grades, places})
 		}
 	}
@@ -135,7 +135,7 @@ func (p pass) of(claims []claim) []claim {
 // passes are those that count. In a log that loses many events, a value that stands in an answer is too often what one that is missing has left.
 func (s *scene) passes() []pass {
 	if s.Record.veryLossy() {
-		return passes[:len(passes)-faintPasses]
+		return passes[:len(passes)-len(spans)] // without those of the faint grades
 	}
 	return passes
 }

@@ -212,13 +212,7 @@ func movedManagers(prev, now taffrail.Value) (managers []string, newest time.Tim
 
 // wroteIn says whether an object notes that a writer wrote at a time, to the second.
 func wroteIn(object taffrail.Value, writer string, at time.Time) bool {
-	for name, when := range managersOf(object) {
-		manager, _, _ := strings.Cut(name, "\x00")
-		if manager == writer && when.Equal(at.Truncate(time.Second)) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(notesOf(object), func(n note) bool { return n.manager == writer && n.at.Equal(at.Truncate(time.Second)) })
 }
 
 // volatileMeta is what the server writes by itself.
