@@ -114,13 +114,18 @@ func fileAddress(path, mode, lock string) string {
 	} else if sealed(path) {
 		q.Set("immutable", "1")
 	}
-	return (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: q.Encode()}).String()
+	return sourceName(path, q)
 }
 
 // aloneAddress is where one process alone reads, without the file of shared memory that SQLite otherwise makes beside the database: as long as it reads
 // nobody writes.
 func aloneAddress(path string) string {
 	q := url.Values{"mode": {"rw"}, "vfs": {"unix-excl"}, "_txlock": {"deferred"}, "_pragma": {"busy_timeout(100)", "query_only(ON)", "trusted_schema(OFF)"}}
+	return sourceName(path, q)
+}
+
+// sourceName is a data source name with what is asked for in it.
+func sourceName(path string, q url.Values) string {
 	return (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: q.Encode()}).String()
 }
 

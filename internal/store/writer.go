@@ -162,7 +162,7 @@ func (s *Store) lingers() {
 // round takes what waits, up to a bound, into one transaction. It is false where nothing waits. Whoever calls it has the turn.
 func (s *Store) round() bool {
 	runtime.Gosched() // whoever was just answered, and goes on writing, comes along
-	group := s.collect(nil)
+	group := s.collect()
 	if len(group) == 0 {
 		return false
 	}
@@ -182,7 +182,8 @@ func onlyLater(group []*update) bool {
 	return !slices.ContainsFunc(group, func(u *update) bool { return !u.later })
 }
 
-func (s *Store) collect(group []*update) []*update {
+// collect takes what waits, up to a bound.
+func (s *Store) collect() (group []*update) {
 	for len(group) < maxGroup {
 		select {
 		case u := <-s.queue:
