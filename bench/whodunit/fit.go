@@ -16,6 +16,7 @@ type fitted struct {
 	Tier       string  `json:"tier"`
 	Confidence float64 `json:"confidence"`
 	Gapped     float64 `json:"gapped"`
+	Losing     float64 `json:"losing"`
 	Skewed     float64 `json:"skewed"`
 }
 
@@ -45,7 +46,7 @@ func fit(file string, items []item, answers map[string][]answer) error {
 		if !ok || name == "proved" {
 			continue
 		}
-		to := map[string]*float64{"": &row.Confidence, "gapped": &row.Gapped, "skewed": &row.Skewed}[how]
+		to := map[string]*float64{"": &row.Confidence, "gapped": &row.Gapped, "losing": &row.Losing, "skewed": &row.Skewed}[how]
 		*to = share(counts, *to)
 		table.Grades[name] = row
 	}
@@ -69,7 +70,7 @@ func tableText(note string, grades map[string]fitted) []byte {
 		if i == len(names)-1 {
 			comma = ""
 		}
-		fmt.Fprintf(&b, "    %s: {\"tier\": %s, \"confidence\": %v, \"gapped\": %v, \"skewed\": %v}%s\n", text(name), text(g.Tier), g.Confidence, g.Gapped, g.Skewed, comma)
+		fmt.Fprintf(&b, "    %s: {\"tier\": %s, \"confidence\": %v, \"gapped\": %v, \"losing\": %v, \"skewed\": %v}%s\n", text(name), text(g.Tier), g.Confidence, g.Gapped, g.Losing, g.Skewed, comma)
 	}
 	b.WriteString("  }\n}\n")
 	return b.Bytes()

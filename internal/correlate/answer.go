@@ -52,7 +52,7 @@ func (s *scene) name(c *taffrail.Cause, d *deed, g grade) {
 	case d.place != inside && d.State == nil:
 		c.Confidence, c.Basis, whole = min(table.Confidence, table.Skewed), string(g)+", skewed", false
 	case !whole || lossy:
-		c.Confidence, c.Basis = min(table.Confidence, table.Gapped), string(g)+", gapped"
+		c.Confidence, c.Basis = s.lowered(g)
 	}
 	c.Tier = tierOf(table.Tier, c.Confidence, whole && !lossy)
 	switch {
@@ -62,6 +62,21 @@ func (s *scene) name(c *taffrail.Cause, d *deed, g grade) {
 	case lossy:
 		c.Reason = lossyReason
 	}
+}
+
+// lowered is how sure an answer of a grade is where events are missing or may be, and what it rests on.
+func (s *scene) lowered(g grade) (sure float64, basis string) {
+	table := s.models.grades[g]
+	if s.Record.veryLossy() {
+		return min(table.Confidence, table.Losing), string(g) + ", losing"
+	}
+	return min(table.Confidence, table.Gapped), string(g) + ", gapped"
+}
+
+// gradeIn is the grade that a basis tells.
+func gradeIn(basis string) grade {
+	base, _, _ := strings.Cut(basis, ",")
+	return grade(base)
 }
 
 // candidate is a deed beside the one that is named.
@@ -84,8 +99,8 @@ func (s *scene) byProof(v *view, c *taffrail.Cause) bool {
 	d := s.versions[out.author].deed
 	c.Reason = out.why
 	s.name(c, d, out.grade)
-	if out.grade == gradeAsserted && s.leaks() {
-		c.Confidence, c.Basis = s.models.grades[gradeAsserted].Gapped, string(gradeAsserted)+", gapped"
+	if out.grade == gradeAsserted && (s.leaks() || s.Record.lossy()) {
+		c.Confidence, c.Basis = s.lowered(gradeAsserted)
 		c.Tier = tierOf(taffrail.TierPossible, c.Confidence, false)
 	}
 	for _, w := range slices.Backward(out.chain) {
@@ -145,11 +160,18 @@ func (s *scene) byReplay(v *view, c *taffrail.Cause) bool {
 	claims := s.claims(v, s.deeds)
 	for _, p := range s.passes() {
 		counted := p.of(claims)
-		e := replay(v, counted)
+		e := s.replayed(v, counted)
+		if e.gone != nil {
+			c.Evidence = append(c.Evidence, taffrail.Evidence{Kind: taffrail.EvidenceState, Event: e.gone.ID, Detail: "its answer shows that the value had been taken away"})
+			if len(e.runs) == 0 {
+				c.Reason = "an answer shows that the value was taken away again: the event that brought it back is missing"
+				return true
+			}
+		}
 		if len(e.runs) == 0 {
 			continue
 		}
-		if got, ok := e.runs[0].stoodBefore(v, s.readings(v), counted); ok {
+		if got, ok := e.runs[0].stoodBefore(v, e.shown, counted); ok {
 			s.bySight(c, got, claims)
 			return true
 		}
@@ -166,15 +188,19 @@ func (s *scene) tell(v *view, c *taffrail.Cause, e ending) {
 	best := e.runs[0]
 	last := best.last()
 	g := last.grade
-	if best.again > 0 && g == gradeModel {
+	if best.again > 0 && slices.Contains(sureGrades, g) {
 		g = gradeRepeated
+		if best.again > 1 {
+			g = gradeOften
+		}
+		c.Reason = "the same was asked for again later: if something took it away in between, and is missing, then it was done later"
 	}
 	if e.tied {
 		g = gradeTie
 		c.Reason = "events of the same second end in this value in either order"
 	}
 	s.name(c, last.deed, g)
-	for _, w := range slices.Backward(best.chain) {
+	for _, w := range slices.Backward(slices.Concat(e.before, best.chain)) {
 		c.Chain = append(c.Chain, w.deed.ID)
 	}
 	c.Evidence = append(c.Evidence, taffrail.Evidence{Kind: last.kind, Event: last.deed.ID, Detail: last.detail})
@@ -271,11 +297,11 @@ func (s *scene) onTheEdge(v *view, c *taffrail.Cause, claims []claim, grades []g
 		return
 	}
 	for _, places := range [][]place{{early, inside}, {inside, late}} {
-		e := replay(v, pass{grades, places}.of(claims))
+		e := s.replayed(v, pass{grades, places}.of(claims))
 		if len(e.runs) > 0 && e.runs[0].writer().ID != c.Event.ID {
-			base, _, _ := strings.Cut(c.Basis, ",")
-			table := s.models.grades[grade(base)]
-			c.Confidence, c.Basis = min(c.Confidence, table.Skewed), base+", skewed"
+			g := gradeIn(c.Basis)
+			table := s.models.grades[g]
+			c.Confidence, c.Basis = min(c.Confidence, table.Skewed), string(g)+", skewed"
 			c.Tier, c.Reason = tierOf(table.Tier, c.Confidence, false), "if the clocks differ, an event right outside of the window did it"
 			return
 		}
@@ -391,8 +417,8 @@ func (s *scene) doubt(causes []taffrail.Cause) {
 	for i := range causes {
 		c := &causes[i]
 		if c.Tier == taffrail.TierExplained || c.Tier == taffrail.TierLikely {
-			base, _, _ := strings.Cut(c.Basis, ",")
-			c.Confidence, c.Basis = min(c.Confidence, s.models.grades[grade(base)].Gapped), base+", gapped"
+			sure, basis := s.lowered(gradeIn(c.Basis))
+			c.Confidence, c.Basis = min(c.Confidence, sure), basis
 			c.Tier = tierOf(taffrail.TierLikely, c.Confidence, false)
 			c.Reason = "another change of the resource is not explained by any event: one is missing, and may have done this as well"
 		}

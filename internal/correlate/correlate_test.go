@@ -474,7 +474,7 @@ func TestModels(t *testing.T) {
 // Each grade that the engine gives has a measured confidence.
 func TestEveryGradeIsMeasured(t *testing.T) {
 	m := models(t)
-	for _, g := range []grade{gradeProved, gradeAsserted, gradeAmid, gradeRewrite, gradeManager, gradeModel, gradeRepeated, gradeWhole, gradeNamed, gradeReplaced, gradeUnset, gradeLoose, gradeValue, gradeAnswer, gradeStray, gradeOpaque, gradeOpaques, gradeOnly, gradeTie, gradePart, gradeVia, gradeShadowed} {
+	for _, g := range []grade{gradeProved, gradeAsserted, gradeAmid, gradeRewrite, gradeManager, gradeModel, gradeRepeated, gradeOften, gradeWhole, gradeNamed, gradeReplaced, gradeUnset, gradeLoose, gradeValue, gradeAnswer, gradeStray, gradeOpaque, gradeOpaques, gradeOnly, gradeTie, gradePart, gradeVia, gradeShadowed} {
 		if row, ok := m.grades[g]; !ok || row.Gapped <= 0 || row.Gapped > 1 || row.Skewed <= 0 || row.Skewed > 1 {
 			t.Errorf("%s: %+v", g, row)
 		}

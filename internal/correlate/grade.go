@@ -18,7 +18,8 @@ const (
 	gradeRewrite  grade = "rewritten" // the same, and the request gave the whole object
 	gradeManager  grade = "manager"   // the object itself notes who wrote the field last
 	gradeModel    grade = "model"     // a model of the event
-	gradeRepeated grade = "repeated"  // the same, and later events wrote the value again: one between that took it away may be missing
+	gradeRepeated grade = "repeated"  // a sure one, and a later event wrote the value again: one between that took it away may be missing
+	gradeOften    grade = "often"     // the same, and several later ones did
 	gradeShadowed grade = "shadowed"  // there is an event that cannot be seen into, and that may have done the same
 	gradeWhole    grade = "whole"     // the value at the same names all the way
 	gradeNamed    grade = "named"     // the value under the same name
@@ -40,7 +41,8 @@ const (
 type graded struct {
 	Tier       taffrail.Tier `json:"tier"`       // the best that it can be
 	Confidence float64       `json:"confidence"` // in a log of which no gap is known
-	Gapped     float64       `json:"gapped"`     // where a gap is known
+	Gapped     float64       `json:"gapped"`     // where a gap is known, or the log is known to lose events
+	Losing     float64       `json:"losing"`     // where it is known to lose many
 	Skewed     float64       `json:"skewed"`     // where the event stands outside the window, within what clocks may differ
 }
 
@@ -71,7 +73,7 @@ const (
 // tierOf is the tier of an answer of a grade and a confidence.
 func tierOf(best taffrail.Tier, sure float64, whole bool) taffrail.Tier {
 	switch {
-	case sure < minPossible:
+	case sure <= minPossible:
 		return taffrail.TierUnexplained
 	case (best == taffrail.TierProved || best == taffrail.TierExplained) && whole:
 		return best

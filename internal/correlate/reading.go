@@ -115,7 +115,7 @@ func leftBetween(claims []claim, state string, from, to time.Time) bool {
 func (s *scene) bySight(c *taffrail.Cause, got reading, claims []claim) {
 	var unseen []claim
 	for _, cl := range claims {
-		if (cl.grade == gradeOpaque && !cl.away || cl.grade == gradeAnswer) && cl.deed.place == inside && !cl.deed.Time.After(got.deed.Time) {
+		if (cl.grade == gradeOpaque && !cl.away || cl.grade == gradeAnswer && !s.Record.veryLossy()) && cl.deed.place == inside && !cl.deed.Time.After(got.deed.Time) {
 			unseen = append(unseen, cl)
 		}
 	}
@@ -127,4 +127,44 @@ func (s *scene) bySight(c *taffrail.Cause, got reading, claims []claim) {
 	last := unseen[len(unseen)-1].deed
 	s.name(c, last, gradeAnswer)
 	c.Chain = append(c.Chain, last.ID)
+}
+
+// wentAfter finds the last reading that shows another value although the one that was found had stood before: the event that took it away is missing,
+// and whoever brought it back is the author. What the writer itself was answered may be what it asked for, where others are answered late: that counts
+// against what is seen more than the slack of clocks later.
+func (r run) wentAfter(v *view, all []reading) (found reading, ok bool) {
+	last := r.last().deed
+	stood := reading{}
+	for _, got := range all {
+		switch {
+		case got.deed.Time.Before(last.Time):
+		case got.state == v.to:
+			if stood.deed == nil || stood.deed == last {
+				stood = got
+			}
+		case stood.deed == nil || stood.deed == last && got.deed.Time.Sub(last.Time) <= slack:
+		default:
+			found, ok, stood = got, true, reading{}
+		}
+	}
+	return found, ok
+}
+
+// replayed is a replay that goes on from where an answer shows that the value had gone unseen.
+func (s *scene) replayed(v *view, claims []claim) ending {
+	e := replay(v, claims)
+	if len(e.runs) == 0 {
+		return e
+	}
+	e.shown = s.readings(v)
+	got, ok := e.runs[0].wentAfter(v, e.shown)
+	if !ok {
+		return e
+	}
+	gone := *v
+	gone.from = got.state
+	again := replay(&gone, slices.DeleteFunc(slices.Clone(claims), func(c claim) bool { return !c.deed.Time.After(got.deed.Time) }))
+	again.shown = slices.DeleteFunc(e.shown, func(r reading) bool { return !r.deed.Time.After(got.deed.Time) })
+	again.gone, again.before = got.deed, e.runs[0].chain
+	return again
 }

@@ -12,7 +12,8 @@ type run struct {
 	state  string
 	chain  []claim // those that had an effect, first to last
 	states []string
-	again  int // writes of the same value since the last that had an effect
+	again  int // writes of the same value since the last that had an effect, for nothing: see [run.inVain]
+	latest *deed
 }
 
 // maxRuns bounds how many orders of ties are followed.
@@ -23,6 +24,10 @@ type ending struct {
 	runs   []run // those that end in the value that was found
 	missed []run // those that do not
 	tied   bool  // they end in different events
+
+	gone   *deed     // whose answer shows that the value had gone again, from where on it goes; else nil
+	before []claim   // by which the value had come until then
+	shown  []reading // of the time that it is about
 }
 
 // replay lets the claims follow one another from the value before. Those at the same time are tried in each order.
@@ -108,8 +113,12 @@ func distinct(runs []run) []run {
 func (r run) after(order []claim) run {
 	for _, c := range order {
 		to := c.state(r.state)
+		vain := r.inVain(c.deed)
+		r.latest = c.deed
 		if to == r.state {
-			r.again++
+			if vain {
+				r.again++
+			}
 			continue // a write that changes nothing
 		}
 		r.state, r.again = to, 0
@@ -117,6 +126,12 @@ func (r run) after(order []claim) run {
 		r.states = append(slices.Clip(r.states), to)
 	}
 	return r
+}
+
+// inVain says whether a deed asks for the same as the one before it did: nobody has a reason to, unless something took it away in between. Where it
+// asks for something else as well, that is the reason.
+func (r run) inVain(d *deed) bool {
+	return r.latest != nil && r.latest.body.Equal(d.body)
 }
 
 // state is the state that a claim leaves, from the one that it finds.
