@@ -17,14 +17,15 @@ type fitted struct {
 	Confidence float64 `json:"confidence"`
 	Gapped     float64 `json:"gapped"`
 	Losing     float64 `json:"losing"`
+	Binary     float64 `json:"binary"`
 	Skewed     float64 `json:"skewed"`
 }
 
 // prior is how many answers the present figure counts for, so that a grade of which there were few is not taken for sure or for hopeless.
 const prior = 4
 
-// fit writes how often answers of each grade were right. The tiers stay: they are decided, not fitted.
-func fit(file string, items []item, answers map[string][]answer) error {
+// fit writes how often answers of each grade were right, with models of what events do and without. The tiers stay: they are decided, not fitted.
+func fit(file string, items []item, answers ...map[string][]answer) error {
 	old, err := os.ReadFile(file)
 	if err != nil {
 		return err
@@ -37,8 +38,10 @@ func fit(file string, items []item, answers map[string][]answer) error {
 		return fmt.Errorf("%s: %w", file, err)
 	}
 	t := newTally()
-	for _, it := range items {
-		t.score(it.labels, answers[it.c.ID])
+	for _, given := range answers {
+		for _, it := range items {
+			t.score(it.labels, given[it.c.ID])
+		}
 	}
 	for basis, counts := range t.bases {
 		name, how, _ := strings.Cut(basis, ", ")
@@ -46,7 +49,7 @@ func fit(file string, items []item, answers map[string][]answer) error {
 		if !ok || name == "proved" {
 			continue
 		}
-		to := map[string]*float64{"": &row.Confidence, "gapped": &row.Gapped, "losing": &row.Losing, "skewed": &row.Skewed}[how]
+		to := map[string]*float64{"": &row.Confidence, "gapped": &row.Gapped, "losing": &row.Losing, "losing, binary": &row.Binary, "skewed": &row.Skewed}[how]
 		*to = share(counts, *to)
 		table.Grades[name] = row
 	}
@@ -70,7 +73,7 @@ func tableText(note string, grades map[string]fitted) []byte {
 		if i == len(names)-1 {
 			comma = ""
 		}
-		fmt.Fprintf(&b, "    %s: {\"tier\": %s, \"confidence\": %v, \"gapped\": %v, \"losing\": %v, \"skewed\": %v}%s\n", text(name), text(g.Tier), g.Confidence, g.Gapped, g.Losing, g.Skewed, comma)
+		fmt.Fprintf(&b, "    %s: {\"tier\": %s, \"confidence\": %v, \"gapped\": %v, \"losing\": %v, \"binary\": %v, \"skewed\": %v}%s\n", text(name), text(g.Tier), g.Confidence, g.Gapped, g.Losing, g.Binary, g.Skewed, comma)
 	}
 	b.WriteString("  }\n}\n")
 	return b.Bytes()

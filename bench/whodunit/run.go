@@ -24,23 +24,27 @@ func run(ctx context.Context, o options) error {
 	if o.write != "" {
 		return write(o.write, items)
 	}
-	var args []string
-	if o.holdout {
-		file, err := unlearn()
-		if err != nil {
-			return err
-		}
-		defer func() { _ = os.Remove(file) }()
-		args = []string{"--models", file}
-	}
-	answers, err := askEach(ctx, o.taffrail, items, args...)
+	none, err := unlearn()
 	if err != nil {
 		return err
 	}
-	if o.fit != "" {
-		return fit(o.fit, items, answers)
+	defer func() { _ = os.Remove(none) }()
+	var known, unknown map[string][]answer
+	if !o.holdout {
+		known, err = askEach(ctx, o.taffrail, items)
 	}
-	return report(o, items, answers)
+	if err == nil && (o.holdout || o.fit != "") {
+		unknown, err = askEach(ctx, o.taffrail, items, "--models", none)
+	}
+	switch {
+	case err != nil:
+		return err
+	case o.fit != "":
+		return fit(o.fit, items, known, unknown)
+	case o.holdout:
+		return report(o, items, unknown)
+	}
+	return report(o, items, known)
 }
 
 func gather(ctx context.Context, o options) (items []item, err error) {

@@ -52,7 +52,7 @@ func (s *scene) name(c *taffrail.Cause, d *deed, g grade) {
 	case d.place != inside && d.State == nil:
 		c.Confidence, c.Basis, whole = min(table.Confidence, table.Skewed), string(g)+", skewed", false
 	case !whole || lossy:
-		c.Confidence, c.Basis = s.lowered(g)
+		c.Confidence, c.Basis = s.lowered(g, c.Change)
 	}
 	c.Tier = tierOf(table.Tier, c.Confidence, whole && !lossy)
 	switch {
@@ -64,10 +64,14 @@ func (s *scene) name(c *taffrail.Cause, d *deed, g grade) {
 	}
 }
 
-// lowered is how sure an answer of a grade is where events are missing or may be, and what it rests on.
-func (s *scene) lowered(g grade) (sure float64, basis string) {
+// lowered is how sure an answer of a grade is where events are missing or may be, and what it rests on. Of two values, one that is missing had the same
+// more often than of many.
+func (s *scene) lowered(g grade, of taffrail.Change) (sure float64, basis string) {
 	table := s.models.grades[g]
-	if s.Record.veryLossy() {
+	switch {
+	case s.Record.veryLossy() && of.After.Shape() == taffrail.ShapeBool:
+		return min(table.Confidence, table.Binary), string(g) + ", losing, binary"
+	case s.Record.veryLossy():
 		return min(table.Confidence, table.Losing), string(g) + ", losing"
 	}
 	return min(table.Confidence, table.Gapped), string(g) + ", gapped"
@@ -100,7 +104,7 @@ func (s *scene) byProof(v *view, c *taffrail.Cause) bool {
 	c.Reason = out.why
 	s.name(c, d, out.grade)
 	if out.grade == gradeAsserted && (s.leaks() || s.Record.lossy()) {
-		c.Confidence, c.Basis = s.lowered(gradeAsserted)
+		c.Confidence, c.Basis = s.lowered(gradeAsserted, c.Change)
 		c.Tier = tierOf(taffrail.TierPossible, c.Confidence, false)
 	}
 	for _, w := range slices.Backward(out.chain) {
@@ -417,7 +421,7 @@ func (s *scene) doubt(causes []taffrail.Cause) {
 	for i := range causes {
 		c := &causes[i]
 		if c.Tier == taffrail.TierExplained || c.Tier == taffrail.TierLikely {
-			sure, basis := s.lowered(gradeIn(c.Basis))
+			sure, basis := s.lowered(gradeIn(c.Basis), c.Change)
 			c.Confidence, c.Basis = min(c.Confidence, sure), basis
 			c.Tier = tierOf(taffrail.TierLikely, c.Confidence, false)
 			c.Reason = "another change of the resource is not explained by any event: one is missing, and may have done this as well"

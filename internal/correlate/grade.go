@@ -43,6 +43,7 @@ type graded struct {
 	Confidence float64       `json:"confidence"` // in a log of which no gap is known
 	Gapped     float64       `json:"gapped"`     // where a gap is known, or the log is known to lose events
 	Losing     float64       `json:"losing"`     // where it is known to lose many
+	Binary     float64       `json:"binary"`     // the same, of true or false
 	Skewed     float64       `json:"skewed"`     // where the event stands outside the window, within what clocks may differ
 }
 
