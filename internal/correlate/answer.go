@@ -192,9 +192,9 @@ func (s *scene) tell(v *view, c *taffrail.Cause, e ending) {
 	best := e.runs[0]
 	last := best.last()
 	g := last.grade
-	if best.again > 0 && slices.Contains(sureGrades, g) {
+	if len(best.again) > 0 && slices.Contains(sureGrades, g) {
 		g = gradeRepeated
-		if best.again > 1 {
+		if len(best.again) > 1 {
 			g = gradeOften
 		}
 		c.Reason = "the same was asked for again later: if something took it away in between, and is missing, then it was done later"
@@ -208,9 +208,15 @@ func (s *scene) tell(v *view, c *taffrail.Cause, e ending) {
 		c.Chain = append(c.Chain, w.deed.ID)
 	}
 	c.Evidence = append(c.Evidence, taffrail.Evidence{Kind: last.kind, Event: last.deed.ID, Detail: last.detail})
-	if e.tied {
+	switch {
+	case e.tied:
 		for _, r := range e.runs {
 			c.Candidates = append(c.Candidates, s.candidate(r.writer(), c.Confidence))
+		}
+	case (g == gradeRepeated || g == gradeOften) && c.Tier != taffrail.TierLikely:
+		c.Candidates = append(c.Candidates, s.candidate(last.deed, c.Confidence))
+		for _, d := range best.again {
+			c.Candidates = append(c.Candidates, s.candidate(d, (1-c.Confidence)/float64(len(best.again))))
 		}
 	}
 	s.wander(v, c, best)

@@ -98,6 +98,29 @@ func TestALossyLogExplainsNothing(t *testing.T) {
 	}
 }
 
+// TestWhoElseAskedForIt has the same asked for three times in a log that loses many events: each of the three may have done it.
+func TestWhoElseAskedForIt(t *testing.T) {
+	q := queue(t, "visibility_timeout_seconds", "30", "60", set(t, "a", 1, "60"), set(t, "b", 2, "60"), set(t, "c", 3, "60"))
+	for _, tc := range []struct {
+		r    Record
+		want string
+	}{
+		{Record{}, ""},
+		{Record{100, 13}, "a b c"},
+	} {
+		q.Record = tc.r
+		c := one(t, q)
+		var ids []string
+		sum := 0.0
+		for _, o := range c.Candidates {
+			ids, sum = append(ids, string(o.ID)), sum+o.Confidence
+		}
+		if got := strings.Join(ids, " "); got != tc.want || sum > 1.0001 {
+			t.Errorf("%+v: candidates %q (%v), want %q; %s: %s", tc.r, got, sum, tc.want, c.Tier, c.Reason)
+		}
+	}
+}
+
 // answered is a question that nothing but an answer of an unknown event has to do with.
 func answered(t *testing.T) Question {
 	e := at(t, "r", 1, "sqs:RefreshQueue", `{"queueUrl":"https://sqs.eu-west-1.amazonaws.com/1/jobs"}`)

@@ -12,7 +12,7 @@ type run struct {
 	state  string
 	chain  []claim // those that had an effect, first to last
 	states []string
-	again  int // writes of the same value since the last that had an effect, for nothing: see [run.inVain]
+	again  []*deed // that wrote the same value since the last that had an effect, for nothing: see [run.inVain]
 	latest *deed
 }
 
@@ -117,11 +117,11 @@ func (r run) after(order []claim) run {
 		r.latest = c.deed
 		if to == r.state {
 			if vain {
-				r.again++
+				r.again = append(slices.Clip(r.again), c.deed)
 			}
 			continue // a write that changes nothing
 		}
-		r.state, r.again = to, 0
+		r.state, r.again = to, nil
 		r.chain = append(slices.Clip(r.chain), c)
 		r.states = append(slices.Clip(r.states), to)
 	}
