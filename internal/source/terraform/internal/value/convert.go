@@ -30,7 +30,9 @@ func Decode(packed, plain []byte, t cty.Type) (v cty.Value, err error) {
 	}()
 	switch {
 	case len(packed) > 0:
-		v, err = msgpack.Unmarshal(packed, t)
+		if err = whole(packed); err == nil {
+			v, err = msgpack.Unmarshal(packed, t)
+		}
 	case len(plain) > 0:
 		v, err = json.Unmarshal(plain, t)
 	default:

@@ -2,6 +2,7 @@ package value
 
 import (
 	"encoding/json"
+	"errors"
 	"math/big"
 	"strings"
 	"testing"
@@ -243,6 +244,23 @@ var fuzzType = cty.Object(map[string]cty.Type{
 })
 
 // Whatever a provider answers is a value or an error, and the same answer is the same value.
+// TestAnswersThatAreCutOff has a provider say that billions of members follow.
+func TestAnswersThatAreCutOff(t *testing.T) {
+	for name, packed := range map[string]string{
+		"list":             "\x81\xa1l\xdd\xff\xff\xff\xff\x01",
+		"map":              "\x81\xa1m\xdf\x7f\xff\xff\xff\xa1k\xa1v",
+		"text":             "\x81\xa1s\xdb\xff\xff\xff\xffx",
+		"bytes":            "\x81\xa1s\xc6\xff\xff\xff\xffx",
+		"unknown":          "\x81\xa1s\xc9\xff\xff\xff\xff\x0cx",
+		"in what is known": "\x81\xa1t\x91\x81\xa1x\xdd\xff\xff\xff\xff",
+		"deep":             "\x81\xa1l" + strings.Repeat("\x91", 1<<20),
+	} {
+		if _, err := Decode([]byte(packed), nil, fuzzType); !errors.Is(err, errCut) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func FuzzAnswer(f *testing.F) {
 	v, err := ctyjson.Unmarshal([]byte(`{"s":"x","n":0.1,"b":true,"l":[1,2],"t":[{"x":"y"}],"m":{"k":"v"},"d":{"type":["list","number"],"value":[1]}}`), fuzzType)
 	if err != nil {
