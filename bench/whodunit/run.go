@@ -189,13 +189,17 @@ func unlearn() (string, error) {
 		return "", err
 	}
 	var known struct {
-		Events map[string]any `json:"events"`
+		Events  map[string]any `json:"events"`
+		Grouped map[string]any `json:"grouped"`
 	}
 	if err := json.Unmarshal(text, &known); err != nil {
 		return "", err
 	}
 	for event := range known.Events {
 		known.Events[event] = nil
+	}
+	for kind := range known.Grouped {
+		known.Grouped[kind] = nil
 	}
 	f, err := os.CreateTemp("", "whodunit-*.json")
 	if err != nil {

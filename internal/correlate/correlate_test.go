@@ -223,6 +223,31 @@ func TestGroupedElements(t *testing.T) {
 			t.Errorf("%d events: %s, want %s: %s", len(events), told(got), want, got.Reason)
 		}
 	}
+	// Of this type it is known, even where no rule has two addresses; else it must show.
+	q := group(t, c, add, other, gone)
+	q.Resources[0].Before, q.Resources[0].After = value(t, `{"ingress":[]}`), things("ingress", taffrail.List(c.After))
+	for own, want := range map[string]string{`{}`: "explained c", `{"grouped":{"aws_security_group":null}}`: "explained a"} {
+		if got := Attribute(q, models(t, []byte(own)))[0]; told(got) != want {
+			t.Errorf("%s: %s, want %s: %s", own, told(got), want, got.Reason)
+		}
+	}
+}
+
+// An element is gone by the address that it was grouped with only if both are there.
+func TestOutgrownElements(t *testing.T) {
+	rule := func(cidrs string) taffrail.Value {
+		return value(t, `{"protocol":"tcp","from_port":22,"to_port":22,"cidr_blocks":[`+cidrs+`]}`)
+	}
+	const inner, outer = `"10.0.0.0/8"`, `"0.0.0.0/0"`
+	authorize := at(t, "a", 1, "ec2:AuthorizeSecurityGroupIngress", `{"groupId":"sg-0a1b2c3d","ipPermissions":[{"ipProtocol":"tcp","fromPort":22,"toPort":22,"ipRanges":[{"cidrIp":"0.0.0.0/0"}]}]}`)
+	q := group(t, change(t, "ingress", string(rule(inner).AppendJSON(nil)), "null"), authorize)
+	q.Resources[0].Before = things("ingress", taffrail.List(rule(inner)))
+	for after, want := range map[string]string{inner + "," + outer: "explained a", outer: "unexplained"} {
+		q.Resources[0].After = things("ingress", taffrail.List(rule(after)))
+		if got := one(t, q); told(got) != want {
+			t.Errorf("%s: %s, want %s: %s", after, told(got), want, got.Reason)
+		}
+	}
 }
 
 // A rule that was open for a while is no drift, and is told.

@@ -42,6 +42,7 @@ type Models struct {
 	effects  map[string][]effect
 	services []prefixed
 	words    map[string][]string
+	grouped  map[string][]string
 	grades   map[grade]graded
 }
 
@@ -58,12 +59,13 @@ var confidence []byte
 type modelFile struct {
 	Services map[string]string   `json:"services"` // the first words of a type -> the service of its API
 	Words    map[string]string   `json:"words"`    // a type -> what its API calls it, where the type's name has other words
+	Grouped  map[string][]string `json:"grouped"`  // a type -> the sets in whose elements its provider groups what requests name one by one
 	Events   map[string][]string `json:"events"`
 }
 
 // LoadModels gives the models that are built in, and those of files of the same form, which win.
 func LoadModels(files ...[]byte) (*Models, error) {
-	m := &Models{effects: map[string][]effect{}, words: map[string][]string{}}
+	m := &Models{effects: map[string][]effect{}, words: map[string][]string{}, grouped: map[string][]string{}}
 	for i, text := range append([][]byte{builtin}, files...) {
 		if err := m.add(text); err != nil {
 			return nil, fmt.Errorf("models, file %d: %w", i, err)
@@ -88,6 +90,7 @@ func (m *Models) add(text []byte) error {
 	for kind, called := range file.Words {
 		m.words[kind] = strings.Fields(called)
 	}
+	maps.Copy(m.grouped, file.Grouped)
 	for _, event := range slices.Sorted(maps.Keys(file.Events)) {
 		if service, operation, ok := strings.Cut(event, ":"); !ok || service == "" || operation == "" {
 			return fmt.Errorf("event %q is not service:Operation", event)

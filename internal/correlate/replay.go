@@ -38,7 +38,7 @@ func replay(v *view, claims []claim) ending {
 	}
 	var e ending
 	for _, r := range runs {
-		if (r.state == v.to || r.state == grown && v.to == "") && len(r.chain) > 0 {
+		if (r.state == v.to || r.state == grown && v.to == "" && !v.lost) && len(r.chain) > 0 {
 			e.runs = append(e.runs, r)
 		} else {
 			e.missed = append(e.missed, r)

@@ -24,6 +24,7 @@ type view struct {
 	names   []string          // attributes and keys on the way, without places and elements
 	element bool              // an element of a set came or went
 	alone   bool              // the set's elements are not grouped
+	lost    bool              // no element of the set after can be what it grew into
 	gone    bool              // the whole resource went
 	from    string            // state before
 	to      string            // state after
@@ -72,7 +73,9 @@ func (s *scene) viewOf(c taffrail.Change) view {
 	if v.element {
 		v.from, v.to = presence(c.Before), presence(c.After)
 		above := steps[:len(steps)-1]
-		v.alone = ungrouped(valueAt(s.Before, above)) || ungrouped(valueAt(s.After, above)) || s.groupsNothing()
+		grouped := len(v.names) == 1 && slices.Contains(s.models.grouped[string(s.Type)], v.names[0])
+		v.alone = ungrouped(valueAt(s.Before, above)) || ungrouped(valueAt(s.After, above)) || !grouped && s.groupsNothing()
+		v.lost = v.to == "" && !hasGrown(c.Before, valueAt(s.After, above))
 		s.compareLike(&v)
 		return v
 	}
@@ -82,6 +85,18 @@ func (s *scene) viewOf(c taffrail.Change) view {
 		v.atoms = before
 	}
 	return v
+}
+
+// hasGrown says whether a set has an element with all that another has, and more members in its lists. Of a set that is not known it may be so.
+func hasGrown(element, set taffrail.Value) bool {
+	fixed, listed := parted(element)
+	for e := range set.Elems() {
+		same, more := parted(e)
+		if slices.Equal(fixed, same) && within(listed, more) {
+			return true
+		}
+	}
+	return set.IsNull() || set.IsUnknown()
 }
 
 // groupsNothing says whether the resource is known on both sides, and no element of its sets has a list of several members: nothing shows then that
