@@ -46,21 +46,24 @@ func (s *scene) name(c *taffrail.Cause, d *deed, g grade) {
 	c.Event, c.Via = &ref, d.via
 	table := s.models.grades[g]
 	whole := s.whole(d.Source)
-	lossy := g != gradeProved && s.Record.lossy() // the object's own versions show what is missing
+	shown := g == gradeProved // the object's own versions show what is missing
+	lossy, open := !shown && s.Record.lossy(), !shown && !s.openFrom(d.Source).IsZero()
 	c.Confidence, c.Basis = table.Confidence, string(g)
 	switch {
 	case d.place != inside && d.State == nil:
 		c.Confidence, c.Basis, whole = min(table.Confidence, table.Skewed), string(g)+", skewed", false
-	case !whole || lossy:
+	case !whole || lossy || open:
 		c.Confidence, c.Basis = s.lowered(g, c.Change)
 	}
-	c.Tier = tierOf(table.Tier, c.Confidence, whole && !lossy)
+	c.Tier = tierOf(table.Tier, c.Confidence, whole && !lossy && !open)
 	switch {
 	case c.Reason != "":
 	case !whole:
 		c.Reason = "a gap in the log of the time, or clocks that differ, leave room for another event"
 	case lossy:
 		c.Reason = lossyReason
+	case open:
+		c.Reason = "events of the time may still arrive: one may have taken the value away, and another brought it back"
 	}
 }
 

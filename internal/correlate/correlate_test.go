@@ -276,7 +276,7 @@ func TestHealth(t *testing.T) {
 		{"a gap elsewhere", gap(30, 40), []taffrail.Event{set(t, "a", 1, "60")}, []taffrail.Tier{taffrail.TierExplained}},
 		{"a gap in another log", Health{Source: "kubeaudit", Gaps: gap(5, 6).Gaps}, []taffrail.Event{set(t, "a", 1, "60")}, []taffrail.Tier{taffrail.TierExplained}},
 		{"open, and nothing known", until(10), nil, []taffrail.Tier{taffrail.TierAwaiting}},
-		{"open, and known before", until(10), []taffrail.Event{set(t, "a", 1, "60")}, []taffrail.Tier{taffrail.TierExplained}},
+		{"open, and known before", until(10), []taffrail.Event{set(t, "a", 1, "60")}, []taffrail.Tier{taffrail.TierLikely}},
 		{"open, and known in the open part", until(10), []taffrail.Event{set(t, "a", 15, "60")}, []taffrail.Tier{taffrail.TierAwaiting}},
 		{"settled after the window", until(25), nil, []taffrail.Tier{taffrail.TierUnexplained}},
 	} {
