@@ -500,7 +500,11 @@ func TestModels(t *testing.T) {
 func TestEveryGradeIsMeasured(t *testing.T) {
 	m := models(t)
 	for _, g := range []grade{gradeProved, gradeAsserted, gradeAmid, gradeRewrite, gradeManager, gradeModel, gradeRepeated, gradeOften, gradeWhole, gradeNamed, gradeReplaced, gradeUnset, gradeLoose, gradeValue, gradeAnswer, gradeStray, gradeOpaque, gradeOpaques, gradeOnly, gradeTie, gradePart, gradeVia, gradeShadowed} {
-		if row, ok := m.grades[g]; !ok || row.Gapped <= 0 || row.Gapped > 1 || row.Skewed <= 0 || row.Skewed > 1 {
+		row, ok := m.grades[g]
+		for _, sure := range []float64{row.Gapped, row.Losing, row.Binary, row.Skewed} {
+			ok = ok && sure > 0 && sure <= 1
+		}
+		if !ok {
 			t.Errorf("%s: %+v", g, row)
 		}
 	}
