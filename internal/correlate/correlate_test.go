@@ -287,6 +287,9 @@ func TestHealth(t *testing.T) {
 			if !slices.Contains(tc.tiers, c.Tier) || c.Event == nil == c.Tier.Names() {
 				t.Errorf("got %s, want %v: %s", told(c), tc.tiers, c.Reason)
 			}
+			if lowered := strings.HasSuffix(c.Basis, ", gapped"); lowered != (c.Tier == taffrail.TierLikely || c.Tier == taffrail.TierPossible) {
+				t.Errorf("%s rests on %q", told(c), c.Basis)
+			}
 		})
 	}
 }

@@ -1,6 +1,7 @@
 package correlate
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -180,6 +181,19 @@ func TestAnswersAreWitnesses(t *testing.T) {
 				t.Errorf("got %s, want %s: %s", told(c), tc.want, c.Reason)
 			}
 		})
+	}
+}
+
+// Who brought a value back is the last of those that wrote it, and the one before is not forgotten.
+func TestWhatWentUnseenIsInTheChain(t *testing.T) {
+	large := `{"widget":{"widgetClass":"large"}}`
+	modify := func(id string, minutes float64, request, answer string) taffrail.Event {
+		return answering(t, widget(t, id, minutes, "Modify", request), answer)
+	}
+	c := one(t, thing(t, "acme_widget", `{}`, `{}`, field(t, "widget_class", `"small"`, `"large"`),
+		modify("a", 1, `"widgetClass":"large"`, large), modify("b", 2, `"size":2`, large), modify("c", 3, `"size":3`, `{"widget":{"widgetClass":"small"}}`), modify("d", 4, `"widgetClass":"large"`, large)))
+	if got := fmt.Sprint(c.Chain); got != "[d a]" {
+		t.Errorf("chain %s: %s", got, c.Reason)
 	}
 }
 
