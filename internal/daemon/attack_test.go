@@ -31,11 +31,14 @@ func attacked(t *testing.T) (s *site, backup string, early audit.Head) {
 	return s, backup, early
 }
 
+// waiting has a connection of ours wait for the checkpoint that a log which is still open writes later.
+const waiting = "?_pragma=busy_timeout(10000)"
+
 // copyOf copies a data folder as a backup tool does that knows SQLite.
 func copyOf(t *testing.T, folder string) string {
 	t.Helper()
 	to := t.TempDir()
-	db, err := sql.Open("sqlite", filepath.Join(folder, store.FileName))
+	db, err := sql.Open("sqlite", filepath.Join(folder, store.FileName)+waiting)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +51,7 @@ func copyOf(t *testing.T, folder string) string {
 
 func edit(t *testing.T, folder, statements string, args ...any) {
 	t.Helper()
-	db, err := sql.Open("sqlite", filepath.Join(folder, store.FileName))
+	db, err := sql.Open("sqlite", filepath.Join(folder, store.FileName)+waiting)
 	if err != nil {
 		t.Fatal(err)
 	}
