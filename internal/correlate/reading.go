@@ -16,10 +16,19 @@ type reading struct {
 	state string
 }
 
-// readings are what the answers show, in the order of time. An element and a resource as a whole stand under no name of their own.
-func (s *scene) readings(v *view) (all []reading) {
+// readings are what the answers show, in the order of time, looked up once for a change. An element and a resource as a whole stand under no name of
+// their own.
+func (s *scene) readings(v *view) []reading {
+	if v.shown == nil {
+		v.shown = s.lookUp(v)
+	}
+	return v.shown
+}
+
+func (s *scene) lookUp(v *view) []reading {
+	all := []reading{}
 	if v.element || v.gone || len(v.names) == 0 {
-		return nil
+		return all
 	}
 	for _, d := range s.deeds {
 		if d.place != inside || lacks(d.Response) {
@@ -164,7 +173,7 @@ func (s *scene) replayed(v *view, claims []claim) ending {
 	gone := *v
 	gone.from = got.state
 	again := replay(&gone, slices.DeleteFunc(slices.Clone(claims), func(c claim) bool { return !c.deed.Time.After(got.deed.Time) }))
-	again.shown = slices.DeleteFunc(e.shown, func(r reading) bool { return !r.deed.Time.After(got.deed.Time) })
+	again.shown = slices.DeleteFunc(slices.Clone(e.shown), func(r reading) bool { return !r.deed.Time.After(got.deed.Time) })
 	again.gone, again.before = got.deed, e.runs[0].chain
 	return again
 }

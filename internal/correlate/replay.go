@@ -113,15 +113,14 @@ func distinct(runs []run) []run {
 func (r run) after(order []claim) run {
 	for _, c := range order {
 		to := c.state(r.state)
-		vain := r.inVain(c.deed)
-		r.latest = c.deed
-		if to == r.state {
-			if vain {
+		if to == r.state { // a write that changes nothing
+			if r.inVain(c.deed) {
 				r.again = append(slices.Clip(r.again), c.deed)
 			}
-			continue // a write that changes nothing
+			r.latest = c.deed
+			continue
 		}
-		r.state, r.again = to, nil
+		r.state, r.again, r.latest = to, nil, c.deed
 		r.chain = append(slices.Clip(r.chain), c)
 		r.states = append(slices.Clip(r.states), to)
 	}

@@ -24,6 +24,7 @@ type view struct {
 	names   []string          // attributes and keys on the way, without places and elements
 	element bool              // an element of a set came or went
 	alone   bool              // the set's elements are not grouped
+	shown   []reading         // see [scene.readings]; nil: nobody has looked yet
 	lost    bool              // no element of the set after can be what it grew into
 	gone    bool              // the whole resource went
 	from    string            // state before
