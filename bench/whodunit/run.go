@@ -24,27 +24,25 @@ func run(ctx context.Context, o options) error {
 	if o.write != "" {
 		return write(o.write, items)
 	}
-	none, err := unlearn()
-	if err != nil {
-		return err
-	}
-	defer func() { _ = os.Remove(none) }()
-	var known, unknown map[string][]answer
+	var answers []map[string][]answer
 	if !o.holdout {
-		known, err = askEach(ctx, o.taffrail, items)
+		known, err := askEach(ctx, o.taffrail, items)
+		if err != nil {
+			return err
+		}
+		answers = append(answers, known)
 	}
-	if err == nil && (o.holdout || o.fit != "") {
-		unknown, err = askEach(ctx, o.taffrail, items, "--models", none)
+	if o.holdout || o.fit != "" {
+		unknown, err := askUnlearned(ctx, o.taffrail, items)
+		if err != nil {
+			return err
+		}
+		answers = append(answers, unknown)
 	}
-	switch {
-	case err != nil:
-		return err
-	case o.fit != "":
-		return fit(o.fit, items, known, unknown)
-	case o.holdout:
-		return report(o, items, unknown)
+	if o.fit != "" {
+		return fit(o.fit, items, answers...)
 	}
-	return report(o, items, known)
+	return report(o, items, answers[0])
 }
 
 func gather(ctx context.Context, o options) (items []item, err error) {
@@ -206,6 +204,16 @@ func unlearn() (string, error) {
 		return "", err
 	}
 	return f.Name(), errors.Join(json.NewEncoder(f).Encode(known), f.Close())
+}
+
+// askUnlearned asks each as askEach does, where no event is known.
+func askUnlearned(ctx context.Context, program string, items []item) (map[string][]answer, error) {
+	none, err := unlearn()
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = os.Remove(none) }()
+	return askEach(ctx, program, items, "--models", none)
 }
 
 // askEach asks about each state of each log by itself, since the program goes by what a log has shown over all cases that it is asked about.
