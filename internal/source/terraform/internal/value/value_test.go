@@ -243,7 +243,6 @@ var fuzzType = cty.Object(map[string]cty.Type{
 	"m": cty.Map(cty.String), "d": cty.DynamicPseudoType,
 })
 
-// Whatever a provider answers is a value or an error, and the same answer is the same value.
 // TestAnswersThatAreCutOff has a provider say that billions of members follow.
 func TestAnswersThatAreCutOff(t *testing.T) {
 	for name, packed := range map[string]string{
@@ -261,6 +260,7 @@ func TestAnswersThatAreCutOff(t *testing.T) {
 	}
 }
 
+// Whatever a provider answers is a value or an error, and the same answer is the same value.
 func FuzzAnswer(f *testing.F) {
 	v, err := ctyjson.Unmarshal([]byte(`{"s":"x","n":0.1,"b":true,"l":[1,2],"t":[{"x":"y"}],"m":{"k":"v"},"d":{"type":["list","number"],"value":[1]}}`), fuzzType)
 	if err != nil {
